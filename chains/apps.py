@@ -1,0 +1,10 @@
+"""The one app."""
+
+from django.apps import AppConfig
+
+
+class ChainsConfig(AppConfig):
+    """Chains, sessions and runs."""
+
+    name = "chains"
+    verbose_name = "chain-chat"

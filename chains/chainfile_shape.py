@@ -1,0 +1,121 @@
+"""The shape of a chain file as pydantic checks it, and its faults in words for people."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chains.chainfile import (
+    MAX_AGENTS,
+    MAX_DESCRIPTION,
+    MAX_MODEL,
+    MAX_NAME,
+    MAX_OUTPUT_TOKENS,
+    MAX_PROMPT,
+    MAX_TEMPERATURE,
+    FileFault,
+    path_of,
+)
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Name = Annotated[str, Field(pattern=r"\S", max_length=MAX_NAME)]
+Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=MAX_NAME)]
+AgentSlug = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=MAX_NAME)]
+ModelLabel = Annotated[str, Field(pattern=r"^(default|[^\s/]+/\S+)$", max_length=MAX_MODEL)]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
+Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False)]
+MaxOutputTokens = Annotated[int, Field(ge=1, le=MAX_OUTPUT_TOKENS)]
+
+
+class AgentShape(BaseModel):
+    """One agent as it stands in a file; None is absent or null."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name
+    slug: AgentSlug | None = None
+    model: ModelLabel
+    system_prompt: Prompt | None = None
+    prompt: Prompt | None = None
+    connection_type: Literal["direct", "conditional", "parallel"] | None = None
+    condition: Prompt | None = None
+    temperature: Temperature | None = None
+    max_output_tokens: MaxOutputTokens | None = None
+
+
+class FileShape(BaseModel):
+    """A whole file; None is absent or null."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["chainchat/1"]
+    name: Name
+    slug: Slug | None = None
+    description: Annotated[str, Field(max_length=MAX_DESCRIPTION)] | None = None
+    on_failure: Literal["stop", "continue"] | None = None
+    agents: Annotated[list[AgentShape], Field(max_length=MAX_AGENTS)]
+
+
+_MODEL_HINT = 'write "provider/model", or "default" for the site\'s default model'
+_MISSING = {
+    "format": 'is missing; a chain file says "format": "chainchat/1"',
+    "model": f"is missing; {_MODEL_HINT}",
+}
+_PATTERNS = {
+    "name": "must not be blank",
+    "slug": "may hold letters a to z, digits, - and _ only, and at least one of them",
+    "model": f"names no model; {_MODEL_HINT}",
+}
+_SENTENCES = {
+    "string_type": "must be text, not {given}",
+    "float_type": "must be a number, not {given}",
+    "finite_number": "must be a number, not {given}",
+    "int_type": "must be a whole number, not {given}",
+    "greater_than_equal": "must be at least {ge}, not {given}",
+    "less_than_equal": "must be at most {le}, not {given}",
+    "literal_error": "must be {expected}, not {given}",
+    "string_too_long": "is longer than {max_length:,} characters",
+    "list_type": "must be a list, not {given}",
+    "too_long": "has {actual_length} entries; at most {max_length} are allowed",
+    "model_type": "must be a JSON object, not {given}",
+}
+
+
+def shape_faults(error: ValidationError) -> list[FileFault]:
+    """Say each of pydantic's errors in words for people."""
+    # Text that is no Unicode is a fault of its own, found before.
+    details = [detail for detail in error.errors(include_url=False) if detail["type"] != "string_unicode"]
+    return [FileFault(path_of(detail["loc"]), _sentence(detail)) for detail in details]
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    kind, location = detail["type"], detail["loc"]
+    key = str(location[-1]) if location else ""
+    if kind == "missing":
+        return _MISSING.get(key, "is missing")
+    if kind == "extra_forbidden":
+        return _unknown_key(key, AgentShape if len(location) > 1 else FileShape)
+    if kind == "string_pattern_mismatch":
+        return _PATTERNS[key]
+    sentence = _SENTENCES[kind].format(given=_shown(detail["input"]), **detail.get("ctx", {}))
+    return sentence.replace("'", '"') if location else f"the file {sentence}"
+
+
+def _unknown_key(key: str, shape: type[BaseModel]) -> str:
+    # The search for a look-alike is quadratic: not for a key that is a book.
+    near = get_close_matches(key, shape.model_fields, n=1) if len(key) <= 40 else []
+    return f"unknown key; did you mean {near[0]}?" if near else "unknown key"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "an object"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -1,0 +1,132 @@
+"""Endpoints that serve models, and the models they serve."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+
+from chains.providers.base import ModelFlags
+
+
+class ProviderKind(models.TextChoices):
+    """The wire formats that we speak."""
+
+    OPENAI = "openai", "OpenAI Chat Completions"
+    ANTHROPIC = "anthropic", "Anthropic Messages"
+    GEMINI = "gemini", "Google Gemini"
+    SIMULATED = "simulated", "Simulated"
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    """Which providers can be called."""
+
+    def ready(self) -> ProviderQuerySet:
+        """Keep the enabled providers whose key is set in this process' environment."""
+        return self.filter(ready_condition())
+
+
+class Provider(models.Model):
+    """An endpoint. An empty address means the one from the environment, else the kind's usual one."""
+
+    slug = models.SlugField(max_length=40, unique=True)
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=20, choices=ProviderKind.choices)
+    base_url = models.URLField(max_length=300, blank=True)
+    key_variable = models.CharField(
+        max_length=80, blank=True, help_text="The environment variable that holds the key."
+    )
+    enabled = models.BooleanField(default=True)
+    connect_limit = models.FloatField(default=5.0, help_text="Seconds until the connection stands.")
+    first_token_limit = models.FloatField(default=60.0, help_text="Seconds until the first token.")
+    idle_limit = models.FloatField(default=30.0, help_text="Seconds between two tokens.")
+    total_limit = models.FloatField(default=900.0, help_text="Seconds for a whole answer.")
+
+    objects = ProviderQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
+    """Which models can be chosen."""
+
+    def usable(self) -> LanguageModelQuerySet:
+        """Keep enabled models of providers that can be called, provider loaded."""
+        return self.filter(ready_condition("provider__"), enabled=True).select_related("provider")
+
+    def labelled(self, label: str) -> LanguageModelQuerySet:
+        """Keep the model with this ``provider/model`` label."""
+        provider, _, model_id = label.partition("/")
+        return self.filter(provider__slug=provider, model_id=model_id).select_related("provider")
+
+    def default(self) -> LanguageModel | None:
+        """Return the site's default model: the first real one, else the first simulated one."""
+        simulated = Q(provider__kind=ProviderKind.SIMULATED)
+        return self.usable().order_by(models.Case(models.When(simulated, 1), default=0), "rank", "id").first()
+
+
+class LanguageModel(models.Model):
+    """A model of a provider. Prices are USD per million tokens, null when unknown."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="models")
+    model_id = models.CharField(max_length=200, help_text="The name on the wire.")
+    name = models.CharField(max_length=200)
+    enabled = models.BooleanField(default=True)
+    rank = models.PositiveSmallIntegerField(default=100, help_text="Lower stands first in lists.")
+    context_window = models.PositiveIntegerField(null=True, blank=True, help_text="In tokens.")
+    input_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
+    vision = models.BooleanField(default=False)
+    temperature_allowed = models.BooleanField(default=True)
+    max_tokens_field = models.CharField(max_length=40, default="max_tokens")
+
+    objects = LanguageModelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["provider__name", "rank", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "model_id"], name="model_unique_per_provider"),
+            models.CheckConstraint(
+                condition=Q(input_price__isnull=True) | Q(input_price__gte=Decimal(0)),
+                name="model_input_price_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(output_price__isnull=True) | Q(output_price__gte=Decimal(0)),
+                name="model_output_price_not_negative",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        """The name people and chain files use: ``provider/model``."""
+        return f"{self.provider.slug}/{self.model_id}"
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether its text is made up and must be labelled so."""
+        return self.provider.kind == ProviderKind.SIMULATED
+
+    @property
+    def flags(self) -> ModelFlags:
+        """What the model accepts, as providers read it."""
+        return ModelFlags(
+            temperature_allowed=self.temperature_allowed,
+            max_tokens_field=self.max_tokens_field,
+            vision=self.vision,
+        )
+
+
+def ready_condition(prefix: str = "") -> Q:
+    """Return the condition that a provider is enabled and its key is set in the environment."""
+    variables = [name for name, value in os.environ.items() if value.strip()]
+    keyed = Q(**{f"{prefix}key_variable": ""}) | Q(**{f"{prefix}key_variable__in": variables})
+    return keyed & Q(**{f"{prefix}enabled": True})
