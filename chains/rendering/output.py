@@ -1,0 +1,180 @@
+"""One block of Markdown source to one piece of safe HTML.
+
+A model's text is hostile until proven otherwise. The parser knows no HTML, and nh3 checks what the parser
+made. Two things are put in after that check, both safe by themselves: code blocks (escaped here or by
+Pygments) and formulas (checked against MathML's own list). Until then a numbered slot, an element
+that no Markdown can produce, holds their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping, Sequence
+from functools import cache
+from typing import Any
+
+import nh3
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+
+from chains.rendering.highlight import highlight
+from chains.rendering.math import to_mathml
+from chains.rendering.syntax import MAX_NESTING, Parser, parser
+
+_PLAIN_TAGS = (
+    "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote strong em s code pre a table thead tbody tr th td"
+    " div span sup input"
+)
+_ALIGNED = {"align-left", "align-center", "align-right"}
+_cleaner = nh3.Cleaner(
+    tags=set(_PLAIN_TAGS.split()),
+    attributes={
+        "a": {"href", "title"},
+        "ol": {"start"},
+        "input": {"checked", "disabled"},
+        "div": {"data-slot"},
+        "span": {"data-slot"},
+    },
+    tag_attribute_values={"input": {"type": {"checkbox"}}},
+    set_tag_attribute_values={"a": {"target": "_blank"}},
+    allowed_classes={
+        "ul": {"contains-task-list"},
+        "ol": {"contains-task-list"},
+        "li": {"task-list-item"},
+        "input": {"task-list-item-checkbox"},
+        "div": {"table", "footnote"},
+        "span": {"image"},
+        "sup": {"footnote-mark", "footnote-label"},
+        "p": {"source"},
+        "th": _ALIGNED,
+        "td": _ALIGNED,
+    },
+    url_schemes={"http", "https", "mailto"},
+    url_relative="deny",
+    link_rel="noopener noreferrer nofollow",
+)
+_SLOT = re.compile(r'<(div|span) data-slot="(\d+)"></\1>')
+_MAX_LANGUAGE = 40
+
+Tokens = Sequence[Token]
+Env = MutableMapping[str, Any]
+
+
+def render_block(source: str, *, closed: bool = True) -> SafeString:
+    """Render Markdown to safe HTML. Code is coloured only when it is closed, since it is done once then."""
+    md = parser()
+    env: Env = {"slots": [], "closed": closed}
+    tokens = md.parse(source, env)
+    if any(token.level >= MAX_NESTING - 1 for token in tokens):
+        # The parser drops what is nested deeper; the source loses nothing.
+        return _safe(f'<pre class="source">{escape(source)}</pre>\n')
+    html = _cleaner.clean(_renderer(md).render(tokens, md.options, env))
+    slots: list[str] = env["slots"]
+    return _safe(_SLOT.sub(lambda match: slots[int(match[2])], html))
+
+
+def _safe(html: str) -> SafeString:
+    return mark_safe(html)  # noqa: S308 - everything that comes here was escaped or passed nh3
+
+
+@cache
+def _renderer(md: Parser) -> AnswerRenderer:
+    return AnswerRenderer(md)
+
+
+def _fill_slot(env: Env, html: str, tag: str) -> str:
+    """Keep trusted HTML for after the check, and return the element that holds its place."""
+    slots: list[str] = env["slots"]
+    slots.append(html)
+    return f'<{tag} data-slot="{len(slots) - 1}"></{tag}>'
+
+
+def _code_block(code: str, info: str, closed: bool) -> str:
+    language = (info.split() or [""])[0][:_MAX_LANGUAGE]
+    coloured = highlight(code, language) if closed else escape(code)
+    return (
+        f'<div class="code"><div class="code-head"><span class="code-lang">{escape(language)}</span>'
+        '<button type="button" class="code-copy" data-copy-code>Copy</button></div>'
+        f'<pre><code class="highlight">{coloured}</code></pre></div>\n'
+    )
+
+
+class AnswerRenderer(RendererHTML):
+    """Write tokens as HTML: no image is loaded, code and formulas go through slots.
+
+    Each method is the render rule for the token type of its name.
+    """
+
+    def fence(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write a fenced code block."""
+        token = tokens[idx]
+        return _fill_slot(env, _code_block(token.content, token.info, env["closed"]), "div")
+
+    def code_block(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write an indented code block."""
+        return _fill_slot(env, _code_block(tokens[idx].content, "", env["closed"]), "div")
+
+    def image(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write an image as its description and address.
+
+        To load it would tell its server whatever a model has put into the address.
+        """
+        token = tokens[idx]
+        description = self.renderInlineAsText(token.children, options, env).strip()
+        address = escape(str(token.attrs.get("src", "")))
+        shown = f"{escape(description)} ({address})" if description else address
+        return f'<span class="image">{shown}</span>'
+
+    def table_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Open a table inside a box that scrolls sideways."""
+        return '<div class="table"><table>\n'
+
+    def table_close(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Close a table and its box."""
+        return "</table></div>\n"
+
+    def th_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Open a heading cell."""
+        return _open_cell(tokens[idx])
+
+    def td_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Open a cell."""
+        return _open_cell(tokens[idx])
+
+    def math_inline(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write a formula inside a line."""
+        return _fill_slot(env, to_mathml(tokens[idx].content.strip(), False), "span")
+
+    def math_display(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write a display formula that stands inside a paragraph."""
+        return _fill_slot(env, to_mathml(tokens[idx].content.strip(), True), "span")
+
+    def math_block(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write a display formula of its own."""
+        html = to_mathml(tokens[idx].content.strip(), True)
+        return _fill_slot(env, f'<div class="math">{html}</div>\n', "div")
+
+    def math_unclosed(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write a formula whose end is missing as its source."""
+        return f'<p class="source">{escape(tokens[idx].content)}</p>\n'
+
+    def footnote_mark(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Write the mark of a footnote."""
+        return f'<sup class="footnote-mark">{escape(tokens[idx].content)}</sup>'
+
+    def footnote_reference_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Open a footnote, where it was written."""
+        label = escape(str(tokens[idx].meta["label"]))
+        return f'<div class="footnote"><sup class="footnote-label">{label}</sup>'
+
+    def footnote_reference_close(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Close a footnote."""
+        return "</div>\n"
+
+
+def _open_cell(token: Token) -> str:
+    # The parser aligns by a style attribute, which neither nh3 nor the page's security policy lets through.
+    align = str(token.attrs.get("style", "")).removeprefix("text-align:")
+    return f'<{token.tag} class="align-{align}">' if align else f"<{token.tag}>"
