@@ -72,11 +72,9 @@ def check_chain(agents: Sequence[AgentSpec]) -> list[Fault]:
     """List everything that is wrong with a chain, in the order of its agents. Only warnings: it can run."""
     if not agents:
         return [Fault(None, "agents", "The chain has no agents: add one.")]
-    faults: list[Fault] = []
-    for stage in plan_stages([agent.connection for agent in agents]):
-        for index in stage.members:
-            faults += _Check(agents, stage, index).faults()
-    return faults
+    plan = plan_stages([agent.connection for agent in agents])
+    stages = [stage for stage in plan for _ in stage.members]
+    return [fault for index in range(len(agents)) for fault in _Check(agents, stages, index).faults()]
 
 
 _SLUG = re.compile(r"[A-Za-z0-9_-]+")
@@ -87,32 +85,27 @@ class _Check:
     """The check of one agent in its place."""
 
     agents: Sequence[AgentSpec]
-    stage: Stage
+    stages: Sequence[Stage]
     index: int
 
-    def faults(self) -> list[Fault]:
-        return [
-            *self._names(),
-            *self._slugs(),
-            *self._connections(),
-            *self._conditions(),
-            *self._prompts(),
-        ]
+    def faults(self) -> Iterator[Fault]:
+        yield from self._names()
+        yield from self._slugs()
+        yield from self._connections()
+        yield from self._conditions()
+        yield from self._prompts()
 
     @property
     def agent(self) -> AgentSpec:
         return self.agents[self.index]
 
     @property
-    def label(self) -> str:
-        return f'Agent {self.index + 1} ("{self.agent.name}")' if self.agent.name.strip() else self.number
-
-    @property
-    def number(self) -> str:
-        return f"Agent {self.index + 1}"
+    def stage(self) -> Stage:
+        return self.stages[self.index]
 
     def _fault(self, field: str, message: str, severity: Severity = Severity.FAULT) -> Fault:
-        return Fault(self.index, field, f"{self.label}{message}", severity)
+        name = f' ("{self.agent.name}")' if self.agent.name.strip() else ""
+        return Fault(self.index, field, f"Agent {self.index + 1}{name}{message}", severity)
 
     def _warning(self, field: str, message: str) -> Fault:
         return self._fault(field, message, Severity.WARNING)
@@ -160,19 +153,13 @@ class _Check:
 
     def _otherwise(self) -> Iterator[Fault]:
         if not self.stage.parallel:
-            yield self._fault(
-                "condition",
-                " says otherwise outside a parallel group: write a condition, or make it parallel.",
-            )
+            yield self._fault("condition", " says otherwise outside a parallel group: write a condition.")
             return
         others = [index for index in self.stage.members if index != self.index]
         if any(_is_otherwise(self.agents[index]) for index in others if index < self.index):
             yield self._fault("condition", " says otherwise, as another agent of its group does: keep one.")
         if not any(self.agents[index].condition.strip() for index in others):
-            yield self._warning(
-                "condition",
-                " says otherwise and no other agent of its group has a condition: it always runs.",
-            )
+            yield self._warning("condition", " says otherwise to no other condition: it always runs.")
 
     def _prompts(self) -> Iterator[Fault]:
         for name, reference in _distinct(prompts.references(self.agent.prompt)).items():
@@ -202,10 +189,7 @@ class _Check:
 
     def _may_not_complete(self, named: int) -> bool:
         """Say whether the run can get here without that agent: it has a rule, or companions to go on with."""
-        neighbours = self.agents[max(0, named - 1) : named + 2]
-        parallel = self.agents[named].connection == ConnectionType.PARALLEL
-        in_group = parallel and sum(agent.connection == ConnectionType.PARALLEL for agent in neighbours) > 1
-        return bool(self.agents[named].condition.strip()) or in_group
+        return bool(self.agents[named].condition.strip()) or len(self.stages[named].members) > 1
 
 
 def _is_otherwise(agent: AgentSpec) -> bool:
