@@ -1,0 +1,54 @@
+"""The environment of every test: nothing of the developer's own settings, keys or data reaches it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# tests/services.py sets these when it starts a PostgreSQL and a Redis for the suite.
+DATABASE_VARIABLE = "CHAINCHAT_TEST_DATABASE_URL"
+REDIS_VARIABLE = "CHAINCHAT_TEST_REDIS_URL"
+
+# All of them are set, if only to "": a variable that is missing would be read from the developer's .env.
+PINNED = {
+    "ALLOWED_HOSTS": "127.0.0.1,localhost,[::1]",
+    "ANTHROPIC_API_KEY": "",
+    "ANTHROPIC_BASE_URL": "",
+    "DATABASE_URL": "",
+    "DEBUG": "0",
+    "DEFAULT_FROM_EMAIL": "chain-chat@localhost",
+    "EMAIL_URL": "consolemail://",
+    "ENCRYPTION_KEYS": "",
+    "GEMINI_API_KEY": "",
+    "GEMINI_BASE_URL": "",
+    "HOST": "127.0.0.1",
+    "LOG_JSON": "0",
+    "LOG_LEVEL": "INFO",
+    "OLLAMA_BASE_URL": "",
+    "OPENAI_API_KEY": "",
+    "OPENAI_BASE_URL": "",
+    "PORT": "8000",
+    "PUBLIC_URL": "",
+    "REDIS_URL": "",
+    "RUN_WORKERS": "web",
+    "SECRET_KEY": "only-for-tests",
+    "SIGNUP": "open",
+    "TRUSTED_PROXIES": "0",
+    "XAI_API_KEY": "",
+}
+
+
+def enter() -> None:
+    """Give this process, and every process that it starts, the environment of the tests."""
+    folder = tempfile.mkdtemp(prefix="chain-chat-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.update(PINNED, VAR_DIR=folder)
+    os.environ["DATABASE_URL"] = os.environ.get(DATABASE_VARIABLE, "")
+    os.environ["REDIS_URL"] = os.environ.get(REDIS_VARIABLE, "")
+
+
+def has_services() -> bool:
+    """Whether the suite runs on PostgreSQL and Redis instead of SQLite and memory."""
+    return bool(os.environ.get(DATABASE_VARIABLE))

@@ -1,0 +1,157 @@
+"""Real installations for tests: the shipped commands as processes of their own, ended by their process ids.
+
+An installation follows the set-up that the suite runs on: SQLite and memory in one process, or a database and
+a Redis of its own with the runs in a separate ``chain_worker``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from tests import environment
+from tests.services import Redis, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+START_LIMIT = 60.0
+STOP_LIMIT = 20.0
+LOG_IN = """
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from chains.models import User
+email = {username!r} + "@example.org"
+user, _ = User.objects.get_or_create(username={username!r}, defaults={{"email": email}})
+session = SessionStore()
+session[SESSION_KEY] = str(user.pk)
+session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.create()
+print(session.session_key)
+"""
+
+
+class ServerError(Exception):
+    """A process did not come up; the text ends with the last lines of its log."""
+
+
+class CommandProcess:
+    """One ``manage.py`` command that keeps running; ``log`` is where its stdout and stderr go."""
+
+    def __init__(self, command: str, variables: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", command], cwd=ROOT, env=variables, stdout=output, stderr=output
+            )
+
+    def wait_for(self, sign: str) -> None:
+        """Wait until it has printed this. Raises ``ServerError`` if it ends or takes too long."""
+        deadline = time.monotonic() + START_LIMIT
+        while sign not in self.log.read_text():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise ServerError(f"No {sign!r} in {self.log}:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.02)
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait until it is gone, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise ServerError(f"{self.log.stem} did not end after {how.name}.") from None
+
+
+class Server:
+    """An installation in a folder of its own, and the processes that serve it."""
+
+    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "serve.log"
+        self.worker_log = folder / "chain_worker.log"
+        own = {"VAR_DIR": str(folder), "PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
+        self.environment = os.environ | environment.PINNED | own | variables
+        self.web: CommandProcess | None = None
+        self.worker: CommandProcess | None = None
+
+    def start(self) -> None:
+        """Start ``serve``, and ``chain_worker`` where runs have a process of their own."""
+        self.web = CommandProcess("serve", self.environment, self.log)
+        self.web.wait_for(f"Open {self.url}/")
+        if self.environment["RUN_WORKERS"] == "separate":
+            self.start_worker()
+
+    def start_worker(self) -> None:
+        """Start a ``chain_worker``; a test may start it before or after the runs it is for."""
+        self.worker = CommandProcess("chain_worker", self.environment, self.worker_log)
+
+    @property
+    def runner(self) -> CommandProcess:
+        """The process that executes runs in this set-up."""
+        process = self.worker or self.web
+        assert process is not None, "the server was not started"
+        return process
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End its processes with a signal: SIGTERM as an operator would, SIGKILL as a crash would."""
+        processes = [process for process in (self.web, self.worker) if process]
+        self.web = self.worker = None
+        for process in processes:
+            process.end(how)
+
+    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a ``manage.py`` command of this installation to its end."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def session_cookie(self, username: str) -> str:
+        """Log a person in, made on first use, and return the value of the ``sessionid`` cookie."""
+        done = self.manage("shell", "--no-imports", "-c", LOG_IN.format(username=username))
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def client_for(self, username: str) -> httpx.Client:
+        """Return an HTTP client that is logged in as this person."""
+        client = httpx.Client(base_url=self.url, trust_env=False, follow_redirects=True, timeout=20)
+        client.cookies.set("sessionid", self.session_cookie(username), domain="127.0.0.1")
+        return client
+
+
+@contextlib.contextmanager
+def installation(folder: Path, **variables: str) -> Iterator[Server]:
+    """Serve an installation of the suite's set-up; variables add to its environment or replace parts."""
+    with contextlib.ExitStack() as stack:
+        if environment.has_services():
+            variables = stack.enter_context(_own_services()) | {"RUN_WORKERS": "separate"} | variables
+        server = Server(folder, variables)
+        stack.callback(server.stop)
+        server.start()
+        yield server
+
+
+@contextlib.contextmanager
+def _own_services() -> Iterator[dict[str, str]]:
+    # Redis PubSub knows no databases: two installations on one Redis would hear each other.
+    cluster = os.environ[environment.DATABASE_VARIABLE]
+    name = f"server_{uuid.uuid4().hex}"
+    with psycopg.connect(cluster, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    with Redis() as redis:
+        yield {"DATABASE_URL": f"{cluster.rpartition('/')[0]}/{name}", "REDIS_URL": redis.url}
