@@ -320,6 +320,10 @@ class TestFaults:
         closing = ")" if opening == "(" else ""
         assert fault(opening * count + "empty" + closing * count).message.startswith("the rule")
 
+    def test_a_rule_that_is_too_long_is_a_fault_with_the_limit(self):
+        assert parse("empty".ljust(4_000)).source
+        assert "4,001 characters and may have 4,000" in fault("empty".ljust(4_001)).message
+
     def test_ordinary_nesting_is_fine(self):
         assert holds("(" * 20 + "not (empty)" + ")" * 20, "text")
 
