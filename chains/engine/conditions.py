@@ -265,7 +265,8 @@ def _explain(source: str, error: UnexpectedToken) -> ConditionError:
     position = len(source) if token.type == "$END" else _at(token)
     before = [known for known in _GRAMMAR.lex(source) if _at(known) < position]
     assert error.interactive_parser is not None
-    return ConditionError(_sentence(token, before, error.interactive_parser.accepts()), position)
+    accepted: set[str] = error.interactive_parser.accepts()  # type: ignore[no-untyped-call]
+    return ConditionError(_sentence(token, before, accepted), position)
 
 
 def _sentence(token: Token, before: list[Token], accepted: set[str]) -> str:

@@ -29,16 +29,15 @@ def history_messages(
     *,
     slug: str,
     window_tokens: int | None,
-    reserved_characters: int = 0,
-    reserved_tokens: int = 0,
+    reserve: int = 0,
 ) -> tuple[ChatMessage, ...]:
     """Make the messages that precede an agent's prompt, oldest first, as many whole turns as fit.
 
-    ``reserved_characters`` is the length of the system prompt and the prompt, ``reserved_tokens`` the room
-    kept for the answer. A turn without an answer is left out: providers refuse empty messages.
+    ``reserve`` counts the tokens kept for the system prompt, the prompt and the answer. A turn without an
+    answer is left out: providers refuse empty messages.
     """
     window = UNKNOWN_WINDOW_TOKENS if window_tokens is None else window_tokens
-    room = (window - reserved_tokens) * CHARACTERS_PER_TOKEN - reserved_characters
+    room = (window - reserve) * CHARACTERS_PER_TOKEN
     kept: list[ChatMessage] = []
     for turn in reversed(turns):
         answer = turn.agent_outputs.get(slug, turn.output)

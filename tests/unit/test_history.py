@@ -47,10 +47,8 @@ def test_a_small_old_turn_does_not_survive_a_large_newer_one():
 
 def test_the_prompts_and_the_answer_to_come_take_their_room():
     turns = [turn("q" * 20, "a" * 20)]
-    assert contents(turns, window_tokens=20, reserved_characters=40)
-    assert contents(turns, window_tokens=20, reserved_characters=41) == []
-    assert contents(turns, window_tokens=20, reserved_tokens=10)
-    assert contents(turns, window_tokens=20, reserved_tokens=11) == []
+    assert contents(turns, window_tokens=20, reserve=10)
+    assert contents(turns, window_tokens=20, reserve=11) == []
 
 
 def test_an_unknown_window_holds_32_000_tokens():
