@@ -1,0 +1,50 @@
+# The two commands are `make run` and `make test`. They need git, make and Python 3.11 or newer.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench lock environment dev-environment system-packages
+
+BIN := .venv/bin
+
+help:
+	@echo "make run      start chain-chat on http://127.0.0.1:8000"
+	@echo "make test     run all tests, on SQLite and on PostgreSQL with Redis"
+	@echo "make lint     check style, types and imports"
+	@echo "make format   write the code in the project's style"
+	@echo "make bench    measure the HTTP transports on this machine"
+	@echo "make lock     renew uv.lock and the requirements files (needs uv)"
+
+environment:
+	@scripts/environment requirements.txt
+
+dev-environment:
+	@scripts/environment requirements-dev.txt
+
+system-packages:
+	@scripts/system-packages
+
+run: environment
+	@$(BIN)/python manage.py serve
+
+# Both runs happen, so that one's failure does not hide the other's.
+test: dev-environment system-packages
+	@status=0; \
+	$(BIN)/python -m pytest || status=1; \
+	$(BIN)/python -m tests.services -- $(BIN)/python -m pytest tests/integration tests/browser || status=1; \
+	exit $$status
+
+lint: dev-environment
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: dev-environment
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+bench: dev-environment
+	@$(BIN)/python bench/transports.py
+
+lock:
+	uv lock
+	uv export --frozen --no-dev --no-emit-project -o requirements.txt
+	uv export --frozen --no-emit-project -o requirements-dev.txt
