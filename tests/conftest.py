@@ -12,7 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from chains.models import Agent, AgentStep, Chain, ChainVersion, Run, StepAttempt, User
+from tests.environment import has_services
 from tests.servers import Server, installation
+
+
+def pytest_report_header() -> str:
+    """Say which of the two set-ups this run is for."""
+    services = "PostgreSQL, Redis and a separate chain_worker"
+    return f"set-up: {services if has_services() else 'SQLite and memory, in one process'}"
 
 
 @pytest.fixture
