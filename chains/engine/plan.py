@@ -57,7 +57,7 @@ class Fault:
     severity: Severity = Severity.FAULT
 
 
-def plan_stages(connections: Sequence[ConnectionType]) -> tuple[Stage, ...]:
+def plan_stages(connections: Sequence[ConnectionType | str]) -> tuple[Stage, ...]:
     """Group consecutive parallel agents; any other agent is a stage of its own."""
     stages: list[Stage] = []
     for parallel, run in groupby(

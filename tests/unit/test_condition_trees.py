@@ -1,5 +1,7 @@
 """Rules of any shape: what is written down means what its tree means."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,7 +37,7 @@ def quoted(text: str) -> str:
     return quote + escaped.replace(quote, f"\\{quote}") + quote
 
 
-def written(rule) -> str:
+def written(rule: Any) -> str:
     match rule:
         case ("text", subject, name, text):
             return f"{subject}{name}( {quoted(text)} )"
@@ -47,11 +49,10 @@ def written(rule) -> str:
             return f"not {guarded(inner, 'and', 'or')}"
         case ("and", rules):
             return " and ".join(guarded(inner, "or") for inner in rules)
-        case ("or", rules):
-            return " or ".join(written(inner) for inner in rules)
+    return " or ".join(written(inner) for inner in rule[1])
 
 
-def guarded(rule, *looser: str) -> str:
+def guarded(rule: Any, *looser: str) -> str:
     return f"({written(rule)})" if rule[0] in looser else written(rule)
 
 
@@ -61,21 +62,20 @@ def text_holds(name: str, whole: str, part: str) -> bool:
     return any(at in places for at in wanted)
 
 
-def expected(rule, texts: dict[str, str]) -> bool:
+def expected(rule: Any, texts: dict[str, str]) -> bool:
     match rule:
         case ("text", subject, name, text):
             return text_holds(name, texts[subject].lower(), text.lower())
         case ("count", subject, name, comparison, number):
             count = len(texts[subject]) if name == "length" else len(texts[subject].split())
-            return {"==": count == number, "<": count < number, ">=": count >= number}[comparison]
+            return bool({"==": count == number, "<": count < number, ">=": count >= number}[comparison])
         case ("empty", subject):
             return texts[subject].isspace() or texts[subject] == ""
         case ("not", inner):
             return not expected(inner, texts)
         case ("and", rules):
             return all(expected(inner, texts) for inner in rules)
-        case (_, rules):
-            return any(expected(inner, texts) for inner in rules)
+    return any(expected(inner, texts) for inner in rule[1])
 
 
 @given(RULES, LETTERS, LETTERS, LETTERS)
