@@ -1,9 +1,9 @@
 """Chain files: a chain as JSON, to keep in a repository, to share and to import.
 
 The format is ``chainchat/1``. Required are ``format``, ``name``, ``agents`` and each agent's ``name`` and
-``model``; every other key may be absent or null. ``model`` is ``provider/model``, or the word ``default``: the
-default model of the site that reads the file. An agent's slug follows from its name; ``slug`` stands in a
-file only where it cannot.
+``model``; every other key may be absent or null. ``model`` is ``provider/model``, or the word ``default``:
+the default model of the site that reads the file. An agent's slug follows from its name; an agent carries a
+``slug`` only in the file of a chain where it does not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from django.utils.text import slugify
 
-from chains.engine.plan import AgentSpec, ConnectionType, Severity, check_chain
+from chains.engine.plan import AgentSpec, ConnectionType, Fault, Severity, check_chain
 
 if TYPE_CHECKING:
     from chains.chainfile_shape import AgentShape, FileShape
@@ -47,7 +47,7 @@ Location = tuple[int | str, ...]
 
 @dataclass(frozen=True, slots=True)
 class FileFault:
-    """What is wrong at one place of a file; ``path`` reads like ``agents[2].condition``, empty for the whole."""
+    """What is wrong at one place; ``path`` is like ``agents[2].condition``, empty for the whole file."""
 
     path: str
     message: str
@@ -148,9 +148,10 @@ def dump_chain_file(chain: ChainFile) -> str:
 
 
 def agent_slugs(names: Sequence[str], *, given: Sequence[str | None] = ()) -> tuple[str, ...]:
-    """Derive a unique slug for each name: ``critic``, ``critic-2``; ``agent-3`` for a name without Latin letters.
+    """Derive a unique slug for each name: ``critic``, ``critic-2``.
 
-    A slug in ``given`` stands at its name's place as it is, and no derived one repeats it.
+    A name without Latin letters gets its place: ``agent-3``. A slug in ``given`` stands as it is, at the
+    place of its name, and no derived one repeats it.
     """
     fixed = [*given, *[None] * (len(names) - len(given))]
     taken = {slug for slug in fixed if slug}
@@ -336,10 +337,9 @@ def _build_agent(shape: AgentShape, slug: str) -> ChainFileAgent:
 
 def _chain_faults(chain: ChainFile) -> list[FileFault]:
     found = check_chain([agent.spec for agent in chain.agents])
-    return [
-        FileFault(
-            fault.field if fault.agent is None else f"agents[{fault.agent}].{fault.field}", fault.message
-        )
-        for fault in found
-        if fault.severity is Severity.FAULT
-    ]
+    faults = [fault for fault in found if fault.severity is Severity.FAULT]
+    return [FileFault(_path_in_chain(fault), fault.message) for fault in faults]
+
+
+def _path_in_chain(fault: Fault) -> str:
+    return fault.field if fault.agent is None else path_of(("agents", fault.agent, fault.field))

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, Field(pattern=r"\S", max_length=MAX_NAME)]
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=MAX_NAME)]
-AgentSlug = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=MAX_NAME)]
 ModelLabel = Annotated[str, Field(pattern=r"^(default|[^\s/]+/\S+)$", max_length=MAX_MODEL)]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 Temperature = Annotated[float, Field(ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False)]
@@ -38,7 +37,7 @@ class AgentShape(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Name
-    slug: AgentSlug | None = None
+    slug: Slug | None = None
     model: ModelLabel
     system_prompt: Prompt | None = None
     prompt: Prompt | None = None
@@ -68,7 +67,7 @@ _MISSING = {
 }
 _PATTERNS = {
     "name": "must not be blank",
-    "slug": "may hold letters a to z, digits, - and _ only, and at least one of them",
+    "slug": "may hold only letters from A to Z, digits, - and _, and not be empty",
     "model": f"names no model; {_MODEL_HINT}",
 }
 _SENTENCES = {
@@ -79,7 +78,7 @@ _SENTENCES = {
     "greater_than_equal": "must be at least {ge}, not {given}",
     "less_than_equal": "must be at most {le}, not {given}",
     "literal_error": "must be {expected}, not {given}",
-    "string_too_long": "is longer than {max_length:,} characters",
+    "string_too_long": "is longer than {max_length} characters",
     "list_type": "must be a list, not {given}",
     "too_long": "has {actual_length} entries; at most {max_length} are allowed",
     "model_type": "must be a JSON object, not {given}",
@@ -102,8 +101,9 @@ def _sentence(detail: ErrorDetails) -> str:
         return _unknown_key(key, AgentShape if len(location) > 1 else FileShape)
     if kind == "string_pattern_mismatch":
         return _PATTERNS[key]
-    sentence = _SENTENCES[kind].format(given=_shown(detail["input"]), **detail.get("ctx", {}))
-    return sentence.replace("'", '"') if location else f"the file {sentence}"
+    facts = {name: str(fact).replace("'", '"') for name, fact in detail.get("ctx", {}).items()}
+    sentence = _SENTENCES[kind].format(given=_shown(detail["input"]), **facts)
+    return sentence if location else f"the file {sentence}"
 
 
 def _unknown_key(key: str, shape: type[BaseModel]) -> str:
@@ -117,5 +117,6 @@ def _shown(value: object) -> str:
         return "a list"
     if isinstance(value, dict):
         return "an object"
-    text = json.dumps(value, ensure_ascii=False)
+    # Half of a surrogate pair, which JSON allows, would fail wherever the sentence is written.
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
     return text if len(text) <= 40 else f"{text[:40]}…"
