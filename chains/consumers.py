@@ -1,0 +1,136 @@
+"""Sockets and the worker: authorise, join, forward."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import orjson
+from channels.auth import get_user
+from channels.consumer import AsyncConsumer
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from chains import frames, runtime
+from chains.models import ChatSession
+from chains.viewer import Change, Viewer, Viewers
+
+logger = logging.getLogger("chains.live")
+
+MAX_UNACKNOWLEDGED = 32
+ACCESS_CHECK_S = 30.0
+RESTART, NOT_YOURS = 4012, 4003
+
+viewers = Viewers()
+sockets: set[SessionConsumer] = set()
+
+
+class RunConsumer(AsyncConsumer):
+    """Hears hints on the channel ``chain-runs``. The lease decides who runs; the sweep finds what was missed."""
+
+    async def run_execute(self, message: dict[str, Any]) -> None:
+        """Take a run that waits."""
+        runtime.current().execute(message["run"])
+
+    async def run_stop(self, message: dict[str, Any]) -> None:
+        """Look at the stop flags of a run."""
+        runtime.current().look_for_stops(message["run"])
+
+
+class SessionConsumer(AsyncWebsocketConsumer):
+    """One window on one session. The browser only watches: what it sends are greetings and receipts."""
+
+    async def connect(self) -> None:
+        """Accept the session's owner, and nobody else."""
+        self.session_id = int(self.scope["url_route"]["kwargs"]["session_id"])
+        self._viewer: Viewer | None = None
+        self._page = frames.Page()
+        self._todo = frames.Todo()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sent = self._acknowledged = 0
+        self._is_behind = False
+        await self.accept()
+        if await database_sync_to_async(self._may_watch, thread_sensitive=False)():
+            sockets.add(self)
+            self._tasks["access"] = asyncio.create_task(self._watch_access(), name="socket-access")
+        else:
+            await self.close(code=NOT_YOURS)
+
+    async def disconnect(self, code: int) -> None:
+        """Leave the viewer and end what this socket began."""
+        sockets.discard(self)
+        for task in self._tasks.values():
+            task.cancel()
+        if self._viewer:
+            await viewers.leave(self.session_id, self)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Take a greeting (what the page shows) or a receipt (how far it has come)."""
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            message = orjson.loads(text_data or "")
+            if message.get("type") == "ack":
+                await self._take_receipt(int(message["seq"]))
+            elif message.get("type") == "hello" and self in sockets:
+                self._page = frames.Page.read(message)
+                await self._greet()
+
+    async def changed(self, change: Change) -> None:
+        """Send what the viewer saw. A browser that does not keep up gets nothing until it does."""
+        if self._sent - self._acknowledged >= MAX_UNACKNOWLEDGED:
+            self._is_behind = True
+            return
+        await self._push(frames.from_change(change, self._page))
+        self._todo.add(change)
+        if self._todo and ("paint" not in self._tasks or self._tasks["paint"].done()):
+            self._tasks["paint"] = asyncio.create_task(self._paint(), name="socket-paint")
+
+    async def restart(self) -> None:
+        """Say that the server goes away for a moment."""
+        await self.close(code=RESTART)
+
+    async def _greet(self) -> None:
+        if self._viewer is None:
+            self._viewer = await viewers.join(self.session_id, self)
+        else:
+            await self._viewer.refresh(self)
+
+    async def _take_receipt(self, seq: int) -> None:
+        self._acknowledged = max(self._acknowledged, min(seq, self._sent))
+        if self._is_behind and self._sent - self._acknowledged < MAX_UNACKNOWLEDGED // 2 and self._viewer:
+            self._is_behind = False
+            # What was left out may be anything: show every column of a live run anew.
+            self._page.forget()
+            await self._viewer.refresh(self)
+
+    async def _paint(self) -> None:
+        while self._todo:
+            todo, self._todo = self._todo, frames.Todo()
+            try:
+                render = database_sync_to_async(frames.render, thread_sensitive=False)
+                await self._push(await render(self.session_id, todo, self._page))
+            except Exception:
+                logger.exception("A part of session %d could not be rendered", self.session_id)
+
+    async def _push(self, message: dict[str, Any]) -> None:
+        if not message or self not in sockets:
+            return
+        self._sent += 1
+        with contextlib.suppress(Exception):
+            await self.send(text_data=orjson.dumps({"seq": self._sent, **message}).decode())
+
+    async def _watch_access(self) -> None:
+        while True:
+            await asyncio.sleep(ACCESS_CHECK_S)
+            user = await get_user(self.scope)
+            if not user.is_authenticated or not user.is_active:
+                await self._push({"reload": True})
+                await self.close(code=NOT_YOURS)
+                return
+
+    def _may_watch(self) -> bool:
+        user = self.scope["user"]
+        if not user.is_authenticated:
+            return False
+        return bool(ChatSession.objects.visible_to(user).filter(pk=self.session_id).exists())

@@ -1,0 +1,257 @@
+"""Keeps the runs of this process in the database: one thread, one connection, one transaction per batch.
+
+What falls due in one turn of the loop, of however many runs, is one batch. Its transaction renews the leases
+first; the same statement brings back the stop flags. While a batch is being written the next one gathers.
+Every 0.5 s the leases tick and the text of all live attempts is checkpointed in one statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from django.db import InterfaceError, OperationalError, connection, models, transaction
+
+from chains.engine import lease
+from chains.engine.attempt import Attempt
+from chains.engine.context import Skip
+from chains.engine.lease import Lease, LeaseLost, StopFlags
+from chains.engine.prompts import MemberResult
+from chains.engine.records import Batch, RunEnd
+from chains.engine.spec import StepSpec
+from chains.models.run import AgentStep
+
+logger = logging.getLogger("chains.journal")
+
+TICK_S = 0.5
+FIRST_RETRY_S, LAST_RETRY_S = 0.1, 2.0
+Result = TypeVar("Result")
+
+
+class Journal:
+    """The journal of one process. ``owner`` is the name that its leases carry."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._runs: dict[int, RunJournal] = {}
+        self._due: dict[Lease, Batch] = {}
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._ticker: asyncio.Task[None] | None = None
+
+    def open(self, held: Lease, *, on_stop: Callable[[StopFlags], None], on_lost: Callable[[], None]) -> RunJournal:
+        """Begin to keep a run whose lease this process holds."""
+        run = RunJournal(self, held, on_stop=on_stop, on_lost=on_lost)
+        self._runs[held.run] = run
+        if self._ticker is None:
+            self._ticker = asyncio.create_task(self._tick(), name="journal-tick")
+        return run
+
+    def close(self, run: RunJournal) -> None:
+        """Stop keeping a run; without runs nothing ticks."""
+        self._runs.pop(run.lease.run, None)
+        if not self._runs and self._ticker:
+            self._ticker.cancel()
+            self._ticker = None
+
+    async def call(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """Run blocking database work on the journal's thread, again and again while the database is away."""
+        loop = asyncio.get_running_loop()
+        delay = FIRST_RETRY_S
+        while True:
+            try:
+                return await loop.run_in_executor(self._thread, work, *arguments)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database does not answer, trying again: %s", error)
+            await loop.run_in_executor(self._thread, _disconnect)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, LAST_RETRY_S)
+
+    def submit(self, run: RunJournal, add: Callable[[Batch], None]) -> asyncio.Future[None]:
+        """Add to the batch that is gathering; the future is done when it is committed."""
+        add(self._due.setdefault(run.lease, Batch()))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((run.lease.run, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all(), name="journal-writer")
+        return future
+
+    async def release(self) -> None:
+        """Checkpoint every run a last time and give its lease back."""
+        self._checkpoint()
+        if self._writer:
+            await self._writer
+        held = {run.lease.run: run.lease.epoch for run in self._runs.values()}
+        await self.call(lease.release, held, self.owner)
+
+    async def stop(self) -> None:
+        """End the ticker, the writer and the thread."""
+        if self._ticker:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+        if self._writer:
+            await self._writer
+        await asyncio.get_running_loop().run_in_executor(self._thread, _disconnect)
+        self._thread.shutdown()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self._writer is None or self._writer.done():
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        for run in self._runs.values():
+            # Nobody awaits a checkpoint: a lost lease reaches the run through on_lost.
+            run.checkpoint().add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def _write_all(self) -> None:
+        # One turn later, so that all who end in this turn share the batch.
+        await asyncio.sleep(0)
+        while self._waiters:
+            due, self._due = self._due, {}
+            waiters, self._waiters = self._waiters, []
+            try:
+                signals = await self.call(_write, due, self.owner)
+            except Exception as error:
+                logger.exception("A batch could not be written")
+                _settle(waiters, error)
+                continue
+            self._take_signals(due, signals)
+            for run_id, future in waiters:
+                _settle([(run_id, future)], None if run_id in signals else LeaseLost(run_id))
+
+    def _take_signals(self, due: Iterable[Lease], signals: dict[int, int]) -> None:
+        for held in due:
+            if run := self._runs.get(held.run):
+                run.take_signal(signals.get(held.run))
+
+
+class RunJournal:
+    """The journal of one run, as the executor sees it."""
+
+    def __init__(
+        self, journal: Journal, held: Lease, *, on_stop: Callable[[StopFlags], None], on_lost: Callable[[], None]
+    ) -> None:
+        self.lease = held
+        self._journal = journal
+        self._on_stop = on_stop
+        self._on_lost = on_lost
+        self._live: dict[Attempt, tuple[int, int, str]] = {}
+        self._signals = 0
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self, attempts: Sequence[Attempt], skips: Sequence[Skip]) -> None:
+        """Record a stage before its first call, or one attempt again."""
+
+        def add(batch: Batch) -> None:
+            for attempt in attempts:
+                batch.start(attempt)
+            batch.skip_all(skips)
+
+        await self._journal.submit(self, add)
+        self._live.update(dict.fromkeys(attempts, (0, 0, "running")))
+
+    async def end(self, attempt: Attempt, *, step_status: str) -> None:
+        """Record how an attempt ended, and its step with it."""
+        self._live.pop(attempt, None)
+        await self._journal.submit(self, lambda batch: batch.end(attempt, step_status))
+
+    async def skip(self, skips: Sequence[Skip]) -> None:
+        """Record steps that do not run."""
+        await self._journal.submit(self, lambda batch: batch.skip_all(skips))
+
+    async def results(self, steps: Sequence[StepSpec]) -> list[MemberResult]:
+        """Read back what the members of a stage became, in the same order, with one query."""
+        return await self._journal.call(_read_results, steps)
+
+    async def finish(self, status: str, *, output: str, error: str, not_reached: Sequence[Skip]) -> None:
+        """Record the end of the run; its lease ends with it."""
+
+        def add(batch: Batch) -> None:
+            batch.skip_all(not_reached)
+            batch.run_ends.append(RunEnd(self.lease.run, status, output, error, datetime.now(UTC)))
+
+        await self._journal.submit(self, add)
+        self._journal.close(self)
+
+    def checkpoint(self) -> asyncio.Future[None]:
+        """Add the texts that grew since the last checkpoint, and renew the lease."""
+        grown = [attempt for attempt, seen in self._live.items() if _progress(attempt) != seen]
+        for attempt in grown:
+            self._live[attempt] = _progress(attempt)
+
+        def add(batch: Batch) -> None:
+            for attempt in grown:
+                batch.text(attempt)
+
+        return self._journal.submit(self, add)
+
+    def take_signal(self, signals: int | None) -> None:
+        """Take what a renewal said: the lease is lost, or somebody asked to stop something."""
+        if signals is None:
+            self._on_lost()
+        elif signals != self._signals:
+            self._signals = signals
+            self.look_for_stops()
+
+    def look_for_stops(self) -> None:
+        """Read the stop flags now; a hint says that there is something to read."""
+        self._reading = asyncio.create_task(self._read_stops(), name=f"run-{self.lease.run}-stops")
+
+    async def _read_stops(self) -> None:
+        self._on_stop(await self._journal.call(lease.stop_flags, self.lease.run))
+
+
+def _progress(attempt: Attempt) -> tuple[int, int, str]:
+    return (attempt.text.length, attempt.reasoning.length, attempt.status)
+
+
+def _write(due: Mapping[Lease, Batch], owner: str) -> dict[int, int]:
+    """Write what is due, but for the runs whose lease is lost. Return the stop signals of the others."""
+    with transaction.atomic():
+        signals = lease.renew({held.run: held.epoch for held in due}, owner)
+        whole = Batch()
+        for held, batch in due.items():
+            if held.run in signals:
+                whole.join(batch)
+        whole.write()
+    return signals
+
+
+def _read_results(steps: Sequence[StepSpec]) -> list[MemberResult]:
+    current = models.Q(attempts__number=models.F("current_attempt"))
+    answer = models.FilteredRelation("attempts", condition=current)
+    rows = (
+        AgentStep.objects.filter(pk__in=[step.id for step in steps])
+        .annotate(answer=answer)
+        .values_list("id", "status", "answer__text", "answer__error")
+    )
+    found = {row[0]: row[1:] for row in rows}
+    return [
+        MemberResult(step.name, step.model.label, status, text or "", error or "")
+        for step in steps
+        for status, text, error in [found[step.id]]
+    ]
+
+
+def _disconnect() -> None:
+    # In a function: which connection it is depends on the thread that asks.
+    connection.close()
+
+
+def _settle(waiters: Sequence[tuple[int, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, future in waiters:
+        if future.done():
+            continue
+        if error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)

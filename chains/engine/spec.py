@@ -1,0 +1,60 @@
+"""A run as the executor needs it: loaded once, never changed, free of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from chains.engine.history import Turn
+from chains.engine.plan import ConnectionType
+from chains.providers.base import Endpoint, ModelFlags
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model and where it is reached. Prices are USD per million tokens, None when unknown."""
+
+    label: str
+    model_id: str
+    endpoint: Endpoint
+    flags: ModelFlags = ModelFlags()
+    context_window: int | None = None
+    input_price: Decimal | None = None
+    output_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """One agent's part of a run. ``id`` is the AgentStep's row, ``stage`` counts from 1."""
+
+    id: int
+    index: int
+    stage: int
+    name: str
+    slug: str
+    connection: ConnectionType
+    model: ModelSpec
+    prompt: str = ""
+    system_prompt: str = ""
+    condition: str = ""
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One message on its way through one chain version."""
+
+    id: int
+    session: int
+    input: str
+    steps: tuple[StepSpec, ...]
+    continue_on_failure: bool = False
+    history: tuple[Turn, ...] = ()
+
+    def stages(self) -> list[tuple[StepSpec, ...]]:
+        """Return the steps stage by stage, in chain order."""
+        numbers = sorted({step.stage for step in self.steps})
+        return [tuple(step for step in self.steps if step.stage == number) for number in numbers]

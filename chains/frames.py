@@ -1,0 +1,143 @@
+"""Live updates, second hop: what a socket sends to its page. Text comes rendered; the rest are the page's own partials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from chains import queries
+from chains.models import AgentStep, ChatSession, Run
+from chains.models.run import LIVE_RUN
+from chains.viewer import Change
+
+
+@dataclass(slots=True)
+class Page:
+    """What a page shows as far as its socket knows: statuses of its runs and of the steps in live ones."""
+
+    runs: dict[int, str] = field(default_factory=dict)
+    steps: dict[int, str] = field(default_factory=dict)
+    labels: dict[int, tuple[bool, str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, hello: dict[str, Any]) -> Page:
+        """Read a greeting. Raises ``ValueError`` or ``TypeError`` for one that is malformed."""
+        runs = {int(key): str(value) for key, value in hello.get("runs", {}).items()}
+        steps = {int(key): str(value) for key, value in hello.get("steps", {}).items()}
+        return cls(runs=runs, steps=steps)
+
+    def forget(self) -> None:
+        """Know nothing about live runs any more, so that they are shown anew."""
+        self.steps.clear()
+
+
+@dataclass(slots=True)
+class Todo:
+    """What has to be rendered from the database."""
+
+    steps: set[int] = field(default_factory=set)
+    runs: set[int] = field(default_factory=set)
+    look: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.runs or self.look)
+
+    def add(self, change: Change) -> None:
+        """Note the parts of the page that a change makes stale."""
+        self.steps.update(step for step, *_ in change.ended)
+        self.steps.update(change.skipped)
+        self.runs.update(run for run, status in change.runs if status not in LIVE_RUN)
+        self.look = self.look or change.look
+
+
+def from_change(change: Change, page: Page) -> dict[str, Any]:
+    """Return the part of a change that needs no database: text, states, digests."""
+    page.steps.update({step: status for _, step, _, status in change.steps})
+    page.steps.update(dict.fromkeys(change.skipped, "skipped"))
+    page.runs.update({run: status for run, status in change.runs if run in page.runs})
+    message: dict[str, Any] = {
+        "columns": change.columns,
+        "status": [
+            {"step": step, "attempt": attempt, "status": status, **_label(page, step, status)}
+            for _, step, attempt, status in change.steps
+        ],
+        "final": [
+            {"step": step, "attempt": attempt, "length": length, "sha256": sha256}
+            for step, attempt, length, sha256 in change.ended
+        ],
+        "runs": [{"run": run, "status": status} for run, status in change.runs if run in page.runs],
+    }
+    return {key: value for key, value in message.items() if value}
+
+
+def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
+    """Render what is stale. Blocking; the page is brought up to date with what goes out."""
+    session = ChatSession.objects.filter(pk=session_id).first()
+    if session is None:
+        return {"reload": True}
+    new = _stale_runs(session, page) if todo.look else []
+    html, runs = _parts(session, todo, page, leave_out=set(new))
+    message: dict[str, Any] = {"html": html, "runs": runs}
+    if new:
+        message["bands"] = [_band(band, page) for band in queries.bands(session=session, run_ids=new)]
+    return {key: value for key, value in message.items() if value}
+
+
+def _stale_runs(session: ChatSession, page: Page) -> list[int]:
+    """Return the runs to show anew: newer than the page, or not as the page shows them."""
+    newest = max(page.runs, default=0)
+    rows = dict(Run.objects.filter(session=session, pk__gte=min(page.runs, default=0)).values_list("id", "status"))
+    watched = [run for run, status in page.runs.items() if status in LIVE_RUN and run in rows]
+    steps = AgentStep.objects.filter(run_id__in=watched).values_list("run_id", "id", "status")
+    differing = {run for run, step, status in steps if page.steps.get(step, status) != status}
+    unknown = {run for run, step, _ in steps if step not in page.steps}
+    differing |= {run for run in page.runs.keys() & rows.keys() if run not in watched and page.runs[run] != rows[run]}
+    return sorted({run for run in rows if run > newest} | differing | unknown)
+
+
+def _parts(
+    session: ChatSession, todo: Todo, page: Page, *, leave_out: set[int]
+) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    html: dict[str, str] = {}
+    ended = todo.runs & page.runs.keys() - leave_out
+    bands = queries.bands(session=session, run_ids=sorted(ended)) if ended else []
+    for band in bands:
+        page.runs[band.run.pk] = band.run.status
+        html[f"run-{band.run.pk}-summary"] = render_to_string("runs/summary.html", {"band": band})
+    columns = [column for band in bands for column in band.columns]
+    seen = {column.step.pk for column in columns}
+    columns += queries.columns(step_ids=sorted(todo.steps - seen)) if todo.steps - seen else []
+    for column in columns:
+        if column.step.run_id not in leave_out:
+            html |= _column_parts(column, page)
+    return html, [{"run": band.run.pk, "status": band.run.status} for band in bands]
+
+
+def _column_parts(column: queries.Column, page: Page) -> dict[str, str]:
+    step = column.step
+    _remember(column, page)
+    return {
+        f"step-{step.pk}-head": render_to_string("runs/column_head.html", {"column": column}),
+        f"step-{step.pk}-foot": render_to_string("runs/column_foot.html", {"column": column}),
+    }
+
+
+def _band(band: queries.Band, page: Page) -> dict[str, Any]:
+    page.runs[band.run.pk] = band.run.status
+    for column in band.columns:
+        _remember(column, page)
+    return {"run": band.run.pk, "html": render_to_string("runs/band.html", {"band": band})}
+
+
+def _remember(column: queries.Column, page: Page) -> None:
+    page.steps[column.step.pk] = column.step.status
+    page.labels[column.step.pk] = (column.parallel, column.waiting_for)
+
+
+def _label(page: Page, step: int, status: str) -> dict[str, str]:
+    if step not in page.labels:
+        return {}
+    parallel, waiting_for = page.labels[step]
+    return {"label": queries.status_label(parallel=parallel, status=status, waiting_for=waiting_for)}

@@ -1,0 +1,199 @@
+"""Live updates, first hop: events become frames on the session's group; hints wake whoever should look.
+
+Nothing here is the truth: the database is. A frame that is lost is healed by the viewer (``chains.viewer``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
+
+from chains.engine.events import (
+    AttemptEnded,
+    Emit,
+    Event,
+    ReasoningDelta,
+    RunEnded,
+    RunStarted,
+    StepsSkipped,
+    StepStarted,
+    StepStreaming,
+    TextDelta,
+)
+
+logger = logging.getLogger("chains.live")
+
+RUN_CHANNEL = "chain-runs"
+FRAME_S = 0.04
+HEARTBEAT_S = 1.0
+SEND_LIMIT_S = 5.0
+
+Notice = list[Any]
+
+
+def session_group(session_id: int) -> str:
+    """Return the name of the group that a session's frames go to."""
+    return f"session-{session_id}"
+
+
+# One line per kind of event: how it travels. The viewer reads the same lists.
+_ENCODERS: dict[type, Callable[[Any], Notice]] = {
+    RunStarted: lambda e: ["run", e.run, "running"],
+    StepStarted: lambda e: ["step", e.run, e.step, e.attempt, "running"],
+    StepStreaming: lambda e: ["step", e.run, e.step, e.attempt, "streaming"],
+    AttemptEnded: lambda e: [
+        "end",
+        e.run,
+        e.step,
+        e.attempt,
+        "running" if e.will_retry else e.status,
+        e.length,
+        e.sha256,
+    ],
+    StepsSkipped: lambda e: ["skip", e.run, list(e.steps)],
+    RunEnded: lambda e: ["run", e.run, e.status],
+}
+
+
+def encode(notices: list[Notice]) -> dict[str, Any]:
+    """Pack notices into a message of the channel layer."""
+    # One bytes value: the in-memory layer copies every message deeply, once for each receiver.
+    return {"type": "live.frame", "data": orjson.dumps(notices)}
+
+
+class SessionSender:
+    """Gathers the events of one session and sends them as frames, in order, while a run is live."""
+
+    def __init__(self, session_id: int) -> None:
+        self._group = session_group(session_id)
+        self._notices: list[Notice] = []
+        self._texts: dict[tuple[int, int], tuple[int, int, list[str]]] = {}
+        self._begun: set[tuple[int, int]] = set()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._task = asyncio.create_task(self._send_all(), name=f"live-{self._group}")
+
+    def emit(self, event: Event) -> None:
+        """Take an event; never waits and never fails."""
+        if isinstance(event, TextDelta):
+            self._gather(event)
+        elif not isinstance(event, ReasoningDelta):
+            self._move_texts()
+            self._notices.append(_ENCODERS[type(event)](event))
+            self._soon()
+
+    async def close(self) -> None:
+        """Send what is left and end."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+
+    def _gather(self, event: TextDelta) -> None:
+        key = (event.step, event.attempt)
+        if (gathered := self._texts.get(key)) is not None:
+            gathered[2].append(event.text)
+            return
+        self._texts[key] = (event.run, event.offset, [event.text])
+        if key not in self._begun:
+            self._begun.add(key)
+            self._soon()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FRAME_S, self._wake.set)
+
+    def _move_texts(self) -> None:
+        for (step, attempt), (run, offset, pieces) in self._texts.items():
+            self._notices.append(["text", run, step, attempt, offset, "".join(pieces)])
+        self._texts.clear()
+
+    def _soon(self) -> None:
+        # The end of this turn: the first tokens of a whole group share a frame.
+        asyncio.get_running_loop().call_soon(self._wake.set)
+
+    async def _send_all(self) -> None:
+        while not (self._closing and not self._notices and not self._texts):
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            await self._send(self._take())
+
+    def _take(self) -> list[Notice]:
+        self._wake.clear()
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        self._move_texts()
+        notices, self._notices = self._notices, []
+        return notices
+
+    async def _send(self, notices: list[Notice]) -> None:
+        layer = get_channel_layer()
+        try:
+            async with asyncio.timeout(SEND_LIMIT_S):
+                await layer.group_send(self._group, encode(notices))
+        except Exception as error:
+            logger.warning("A live frame was lost, viewers will read the database: %s", error)
+
+
+class Broadcasts:
+    """The senders of this process, one per session with a live run."""
+
+    def __init__(self) -> None:
+        self._senders: dict[int, tuple[SessionSender, int]] = {}
+
+    def open(self, session_id: int) -> Emit:
+        """Begin to send a session's events; return where they go."""
+        sender, users = self._senders.get(session_id) or (SessionSender(session_id), 0)
+        self._senders[session_id] = (sender, users + 1)
+        return sender.emit
+
+    async def close(self, session_id: int) -> None:
+        """End it when its last run has ended."""
+        sender, users = self._senders[session_id]
+        if users > 1:
+            self._senders[session_id] = (sender, users - 1)
+            return
+        del self._senders[session_id]
+        await sender.close()
+
+
+def hint_execute(run_id: int) -> None:
+    """Tell the workers that a run waits. They would find it by themselves within seconds."""
+    _hint(lambda layer: layer.send(RUN_CHANNEL, {"type": "run.execute", "run": run_id}))
+
+
+def hint_stop(run_id: int) -> None:
+    """Tell the workers that a stop flag was set."""
+    _hint(lambda layer: layer.send(RUN_CHANNEL, {"type": "run.stop", "run": run_id}))
+
+
+def hint_session(session_id: int) -> None:
+    """Tell whoever watches a session to read it anew: a run came, changed or went."""
+    _hint(lambda layer: layer.group_send(session_group(session_id), encode([["look"]])))
+
+
+async def hint_session_async(session_id: int) -> None:
+    """The same from inside the event loop."""
+    try:
+        await get_channel_layer().group_send(session_group(session_id), encode([["look"]]))
+    except Exception as error:
+        logger.warning("A hint was lost: %s", error)
+
+
+def _hint(send: Callable[[Any], Any]) -> None:
+    async def guarded() -> None:
+        async with asyncio.timeout(SEND_LIMIT_S):
+            await send(get_channel_layer())
+
+    try:
+        async_to_sync(guarded)()
+    except Exception as error:
+        logger.warning("A hint was lost: %s", error)

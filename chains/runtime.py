@@ -1,0 +1,169 @@
+"""The one place that joins engine, journal and live: the runs that this process carries out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+
+from chains.engine import lease
+from chains.engine.events import Emit, Event
+from chains.engine.executor import RunExecution
+from chains.engine.journal import Journal, RunJournal
+from chains.engine.lease import Lease, LeaseLost, StopFlags
+from chains.engine.loading import load_run
+from chains.engine.spec import RunSpec
+from chains.live import Broadcasts, hint_session_async
+from chains.providers.registry import open_provider
+
+logger = logging.getLogger("chains.runtime")
+
+SWEEP_S = 2.0
+INTERNAL_ERROR = "The run ended because of a fault inside chain-chat: the server's log says which."
+
+
+class Runtime:
+    """Carries out runs as owned, named tasks. One per process; lives in one event loop."""
+
+    def __init__(self) -> None:
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"[:80]
+        self._journal = Journal(self.owner)
+        self._broadcasts = Broadcasts()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._journals: dict[int, RunJournal] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self._draining = False
+
+    async def start(self) -> None:
+        """Find what a killed process left, then look for work every 2 s."""
+        await self._sweep_once()
+        self._sweeper = asyncio.create_task(self._sweep(), name="sweep")
+
+    def execute(self, run_id: int) -> None:
+        """Try to take a run and carry it out. Whoever holds it already keeps it."""
+        if run_id not in self._tasks and not self._draining:
+            task = asyncio.create_task(self._claim_and_run(run_id), name=f"run-{run_id}")
+            self._tasks[run_id] = task
+            task.add_done_callback(lambda _: self._tasks.pop(run_id, None))
+
+    def look_for_stops(self, run_id: int) -> None:
+        """Read the stop flags of a run of ours now instead of at the next tick."""
+        if journal := self._journals.get(run_id):
+            journal.look_for_stops()
+
+    async def run_detached(self, run_id: int, emit: Emit) -> None:
+        """Carry out a run of this very process to its end: for commands, without a sweep."""
+        held = await self._journal.call(lambda: lease.claim(run_id, self.owner, detached=True))
+        if held is None:
+            raise LeaseLost(run_id)
+        await self._carry_out(held, extra=emit)
+        await self._journal.stop()
+
+    async def drain(self) -> None:
+        """Checkpoint and give back every run, then stop. What goes on elsewhere is not ours to end."""
+        self._draining = True
+        if self._sweeper:
+            self._sweeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sweeper
+        await self._journal.release()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._journal.stop()
+
+    async def _claim_and_run(self, run_id: int) -> None:
+        held = await self._journal.call(lease.claim, run_id, self.owner)
+        if held:
+            await self._carry_out(held)
+
+    async def _carry_out(self, held: Lease, extra: Emit | None = None) -> None:
+        """Run it to its end. A fault of our own ends the run as failed, never this process."""
+        try:
+            spec = await self._journal.call(load_run, held.run)
+            await self._execute(held, spec, extra)
+        except LeaseLost:
+            logger.warning("Run %d was taken over by another process", held.run)
+        except Exception:
+            logger.exception("Run %d broke", held.run)
+            await self._journal.call(lease.give_up, held, self.owner, INTERNAL_ERROR)
+
+    async def _execute(self, held: Lease, spec: RunSpec, extra: Emit | None) -> None:
+        send = self._broadcasts.open(spec.session)
+        emit = both(send, extra) if extra else send
+        task = asyncio.current_task()
+        assert task is not None
+        lost = False
+
+        def on_stop(flags: StopFlags) -> None:
+            for step in flags.steps:
+                execution.stop_step(step)
+            if flags.run:
+                execution.stop()
+
+        def on_lost() -> None:
+            nonlocal lost
+            lost = True
+            task.cancel()
+
+        journal = self._journal.open(held, on_stop=on_stop, on_lost=on_lost)
+        execution = RunExecution(spec, journal=journal, emit=emit, open_provider=open_provider)
+        self._journals[held.run] = journal
+        try:
+            await execution.execute()
+        except asyncio.CancelledError:
+            if not lost or task.uncancel() > 0:
+                raise
+            raise LeaseLost(held.run) from None
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+        finally:
+            del self._journals[held.run]
+            self._journal.close(journal)
+            await self._broadcasts.close(spec.session)
+            await hint_session_async(spec.session)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                await self._sweep_once()
+            except Exception:
+                logger.exception("A sweep failed")
+
+    async def _sweep_once(self) -> None:
+        for session, run in await self._journal.call(lease.interrupt_lapsed, self.owner):
+            logger.warning("Run %d was left behind by a dead process: interrupted", run)
+            await hint_session_async(session)
+        for run in await self._journal.call(lease.queued_runs):
+            self.execute(run)
+
+
+_current: Runtime | None = None
+
+
+def install(runtime: Runtime) -> None:
+    """Make this the runtime of the process."""
+    global _current
+    _current = runtime
+
+
+def current() -> Runtime:
+    """Return the runtime of the process. Raises ``RuntimeError`` where none was started."""
+    if _current is None:
+        raise RuntimeError("No runtime was started in this process.")
+    return _current
+
+
+def both(first: Emit, second: Emit) -> Emit:
+    """Return one place for events that go to two."""
+
+    def emit(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return emit

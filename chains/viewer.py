@@ -1,0 +1,351 @@
+"""Live updates, what a page knows: one viewer per watched session and process, shared by its sockets.
+
+It takes frames from the session's group and knows how much text it has of each live answer. A piece at or
+before that point is trimmed and applied, one beyond it is held until the rows have caught up. Silence, holes
+and a closing frame that does not match lead to the same place: the rows are read. So a reload, a second
+device, a lost frame and a run in another process need nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+from channels.db import database_sync_to_async
+from channels.layers import get_channel_layer
+from django.db.models import F, Q
+
+from chains.live import Notice, session_group
+from chains.models.run import LIVE_ATTEMPT, LIVE_RUN, Run, StepAttempt
+from chains.rendering.markdown import MarkdownStream
+
+logger = logging.getLogger("chains.live")
+
+HELD_LIMIT = 64_000
+HOLE_S, SILENCE_S, IDLE_S = 0.5, 2.0, 10.0
+# Rendered text is sent after this pause, and a little later with every further live column.
+PAINT_S, PAINT_PER_COLUMN_S = 0.02, 0.005
+
+Key = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Change:
+    """What sockets are told. ``look`` says that runs came, ended or went: compare with the database."""
+
+    columns: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[tuple[int, int, int, str]] = field(default_factory=list)  # run, step, attempt, status
+    ended: list[tuple[int, int, int, str]] = field(default_factory=list)  # step, attempt, length, sha256
+    skipped: list[int] = field(default_factory=list)  # steps
+    runs: list[tuple[int, str]] = field(default_factory=list)  # run, status
+    look: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell."""
+        return not (self.columns or self.steps or self.ended or self.skipped or self.runs or self.look)
+
+
+class Listener(Protocol):
+    """A socket."""
+
+    async def changed(self, change: Change) -> None:
+        """Take a change; must neither block for long nor raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """What the database holds of an answer."""
+
+    run: int
+    step: int
+    attempt: int
+    status: str
+    text: str
+    length: int
+    sha256: str
+
+
+class LiveAnswer:
+    """The text of one live attempt as far as this process knows it, and its rendered form."""
+
+    def __init__(self, run: int, key: Key) -> None:
+        self.run = run
+        self.key = key
+        self.stream = MarkdownStream()
+        self.length = 0
+        self.held: dict[int, str] = {}
+        self.paint_at = 0.0
+        self.is_dirty = False
+
+    def take(self, offset: int, text: str) -> None:
+        """Apply a piece, or hold it when what stands before it is missing."""
+        if offset > self.length:
+            if sum(map(len, self.held.values())) + len(text) <= HELD_LIMIT:
+                self.held[offset] = text
+            return
+        self._append(text[self.length - offset :])
+        self._apply_held()
+
+    def catch_up(self, stored: str) -> None:
+        """Take what the row has beyond our own text."""
+        self._append(stored[self.length :])
+        self._apply_held()
+
+    def matches(self, length: int, sha256: str) -> bool:
+        """Whether our text is the one that the closing frame speaks of."""
+        return self.length == length and hashlib.sha256(self.stream.text.encode()).hexdigest() == sha256
+
+    def column(self, *, whole: bool = False) -> dict[str, Any]:
+        """Return the update for the browser: what changed since the last one, or all of it."""
+        if whole:
+            seen = self.stream.snapshot()
+            return self._column(seen.rev, 0, seen.blocks, seen.tail)
+        update = self.stream.update()
+        return self._column(update.rev, update.first_block, update.closed, update.tail)
+
+    def close(self) -> dict[str, Any]:
+        """Freeze the text and return the last update."""
+        update = self.stream.close()
+        return self._column(update.rev, update.first_block, update.closed, update.tail)
+
+    def _column(self, rev: int, first_block: int, closed: Iterable[str], tail: str) -> dict[str, Any]:
+        step, attempt = self.key
+        return {
+            "run": self.run,
+            "step": step,
+            "attempt": attempt,
+            "rev": rev,
+            "first_block": first_block,
+            "closed": list(closed),
+            "tail": tail,
+        }
+
+    def _append(self, text: str) -> None:
+        if text:
+            self.stream.append(text)
+            self.length += len(text)
+            self.is_dirty = True
+
+    def _apply_held(self) -> None:
+        for offset in sorted(self.held):
+            if offset > self.length:
+                break
+            text = self.held.pop(offset)
+            self._append(text[self.length - offset :])
+
+
+class Viewer:
+    """Watches one session for all sockets of this process."""
+
+    def __init__(self, session_id: int) -> None:
+        self.session_id = session_id
+        self.listeners: set[Listener] = set()
+        self._inbox: asyncio.Queue[list[Notice] | Listener] = asyncio.Queue()
+        self._answers: dict[Key, LiveAnswer] = {}
+        self._done: set[Key] = set()
+        self._live_runs: set[int] = set()
+        self._heard_at = self._read_at = 0.0
+        self._must_read = True
+        self._ready = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._listen(), name=f"viewer-{session_id}-listen"),
+            asyncio.create_task(self._work(), name=f"viewer-{session_id}-work"),
+        ]
+
+    async def refresh(self, listener: Listener) -> None:
+        """Send a socket everything that is live, in full."""
+        await self._ready.wait()
+        self._inbox.put_nowait(listener)
+
+    async def close(self) -> None:
+        """Stop watching."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        layer = get_channel_layer()
+        group = session_group(self.session_id)
+        channel = await layer.new_channel()
+        await layer.group_add(group, channel)
+        self._ready.set()
+        try:
+            while True:
+                message = await layer.receive(channel)
+                self._inbox.put_nowait(orjson.loads(message["data"]))
+        finally:
+            with contextlib.suppress(Exception):
+                await layer.group_discard(group, channel)
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            item = await self._next(loop.time())
+            change, newcomer = Change(), None
+            if isinstance(item, list):
+                self._heard_at = loop.time()
+                self._take(item, change)
+            elif item is not None:
+                newcomer, self._must_read = item, True
+            if self._must_read or loop.time() >= self._read_due():
+                await self._read(change, loop.time())
+            self._paint(change, loop.time())
+            await self._tell(change, newcomer)
+
+    async def _next(self, now: float) -> list[Notice] | Listener | None:
+        """Return what comes in, or None when it is time to paint or to read."""
+        due = min([self._read_due(), *(a.paint_at for a in self._answers.values() if a.is_dirty)])
+        if due <= now:
+            return None if self._inbox.empty() else self._inbox.get_nowait()
+        try:
+            async with asyncio.timeout(due - now):
+                return await self._inbox.get()
+        except TimeoutError:
+            return None
+
+    def _read_due(self) -> float:
+        if any(answer.held for answer in self._answers.values()):
+            return self._read_at + HOLE_S
+        if self._live_runs:
+            return max(self._read_at, self._heard_at) + SILENCE_S
+        return self._read_at + IDLE_S
+
+    def _take(self, notices: list[Notice], change: Change) -> None:
+        for kind, *facts in notices:
+            if kind == "text":
+                run, step, attempt, offset, text = facts
+                if answer := self._answer(run, (step, attempt)):
+                    answer.take(offset, text)
+            elif kind == "step":
+                run, step, attempt, status = facts
+                self._answer(run, (step, attempt))
+                change.steps.append((run, step, attempt, status))
+            elif kind == "end":
+                self._take_end(facts, change)
+            elif kind == "skip":
+                change.skipped += facts[1]
+            elif kind == "run":
+                self._take_run(facts[0], facts[1], change)
+            elif kind == "look":
+                self._must_read = change.look = True
+
+    def _take_end(self, facts: list[Any], change: Change) -> None:
+        run, step, attempt, status, length, sha256 = facts
+        answer = self._answer(run, (step, attempt))
+        change.steps.append((run, step, attempt, status))
+        if answer and answer.matches(length, sha256):
+            self._end(answer, length, sha256, change)
+        elif answer:
+            self._must_read = True
+
+    def _take_run(self, run: int, status: str, change: Change) -> None:
+        change.runs.append((run, status))
+        if status in LIVE_RUN:
+            self._live_runs.add(run)
+        else:
+            self._live_runs.discard(run)
+            change.look = True
+
+    def _answer(self, run: int, key: Key) -> LiveAnswer | None:
+        if key in self._done:
+            return None
+        if key not in self._answers:
+            self._answers[key] = LiveAnswer(run, key)
+        return self._answers[key]
+
+    def _end(self, answer: LiveAnswer, length: int, sha256: str, change: Change) -> None:
+        change.columns.append(answer.close())
+        change.ended.append((*answer.key, length, sha256))
+        self._done.add(answer.key)
+        del self._answers[answer.key]
+
+    async def _read(self, change: Change, now: float) -> None:
+        self._must_read, self._read_at = False, now
+        steps = [step for step, _ in self._answers]
+        try:
+            live_runs, rows = await database_sync_to_async(read_answers, thread_sensitive=False)(
+                self.session_id, steps
+            )
+        except Exception as error:
+            logger.warning("The rows of session %d could not be read: %s", self.session_id, error)
+            return
+        if live_runs != self._live_runs:
+            self._live_runs, change.look = live_runs, True
+        for row in rows:
+            self._take_row(row, change)
+        if not live_runs:
+            self._done.clear()
+
+    def _take_row(self, row: AnswerRow, change: Change) -> None:
+        key = (row.step, row.attempt)
+        ended = row.status not in LIVE_ATTEMPT
+        if ended and key not in self._answers:
+            return
+        answer = self._answer(row.run, key)
+        if answer is None:
+            return
+        if not ended:
+            answer.catch_up(row.text)
+            return
+        answer.stream.replace(row.text)
+        change.steps.append((row.run, row.step, row.attempt, row.status))
+        self._end(answer, row.length, row.sha256, change)
+
+    def _paint(self, change: Change, now: float) -> None:
+        pause = PAINT_S + PAINT_PER_COLUMN_S * len(self._answers)
+        for answer in self._answers.values():
+            if answer.is_dirty and answer.paint_at <= now:
+                change.columns.append(answer.column())
+                answer.is_dirty = False
+                answer.paint_at = now + max(pause, answer.stream.pause)
+
+    async def _tell(self, change: Change, newcomer: Listener | None) -> None:
+        if not change.is_empty:
+            for listener in tuple(self.listeners - {newcomer}):
+                await listener.changed(change)
+        if newcomer:
+            columns = [answer.column(whole=True) for answer in self._answers.values()]
+            await newcomer.changed(Change(columns=columns, look=True))
+
+
+class Viewers:
+    """The viewers of this process."""
+
+    def __init__(self) -> None:
+        self._viewers: dict[int, Viewer] = {}
+
+    async def join(self, session_id: int, listener: Listener) -> Viewer:
+        """Let a socket watch a session; it gets everything that is live at once."""
+        viewer = self._viewers.get(session_id)
+        if viewer is None:
+            viewer = self._viewers[session_id] = Viewer(session_id)
+        viewer.listeners.add(listener)
+        await viewer.refresh(listener)
+        return viewer
+
+    async def leave(self, session_id: int, listener: Listener) -> None:
+        """Forget a socket; the last one takes the viewer with it."""
+        viewer = self._viewers.get(session_id)
+        if viewer is None:
+            return
+        viewer.listeners.discard(listener)
+        if not viewer.listeners:
+            del self._viewers[session_id]
+            await viewer.close()
+
+
+def read_answers(session_id: int, steps: Iterable[int]) -> tuple[set[int], list[AnswerRow]]:
+    """Read a session's live runs, and the current attempts of those runs and of these steps."""
+    live = set(Run.objects.filter(session_id=session_id, status__in=LIVE_RUN).values_list("id", flat=True))
+    current = StepAttempt.objects.filter(
+        Q(step__run_id__in=live, number=F("step__current_attempt")) | Q(step_id__in=list(steps)),
+        step__run__session_id=session_id,
+    ).values_list("step__run_id", "step_id", "number", "status", "text", "text_length", "text_sha256")
+    return live, [AnswerRow(*row) for row in current]
