@@ -1,5 +1,10 @@
 """The app's addresses."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from chains.views import accounts
+
+urlpatterns: list[URLPattern] = [
+    path("welcome/", accounts.landing, name="landing"),
+    path("setup/<str:token>/", accounts.setup, name="setup"),
+]
