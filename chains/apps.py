@@ -8,3 +8,7 @@ class ChainsConfig(AppConfig):
 
     name = "chains"
     verbose_name = "chain-chat"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from chains import checks  # noqa: F401
