@@ -1,4 +1,4 @@
-"""Live updates, second hop: what a socket sends to its page. Text comes rendered; the rest are the page's own partials."""
+"""Live updates, second hop: what a socket sends to its page, made of rendered text and the page's partials."""
 
 from __future__ import annotations
 
@@ -88,12 +88,16 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
 def _stale_runs(session: ChatSession, page: Page) -> list[int]:
     """Return the runs to show anew: newer than the page, or not as the page shows them."""
     newest = max(page.runs, default=0)
-    rows = dict(Run.objects.filter(session=session, pk__gte=min(page.runs, default=0)).values_list("id", "status"))
+    rows = dict(
+        Run.objects.filter(session=session, pk__gte=min(page.runs, default=0)).values_list("id", "status")
+    )
     watched = [run for run, status in page.runs.items() if status in LIVE_RUN and run in rows]
     steps = AgentStep.objects.filter(run_id__in=watched).values_list("run_id", "id", "status")
     differing = {run for run, step, status in steps if page.steps.get(step, status) != status}
     unknown = {run for run, step, _ in steps if step not in page.steps}
-    differing |= {run for run in page.runs.keys() & rows.keys() if run not in watched and page.runs[run] != rows[run]}
+    differing |= {
+        run for run in page.runs.keys() & rows.keys() if run not in watched and page.runs[run] != rows[run]
+    }
     return sorted({run for run in rows if run > newest} | differing | unknown)
 
 

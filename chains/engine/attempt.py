@@ -95,12 +95,16 @@ class Attempt:
         self.finished_at = at
         has_text = bool(str(self.text).strip())
         if completion.reason in (FinishReason.CONTENT_FILTER, FinishReason.REFUSAL):
-            self._fail(completion.reason.value, f"{self._provider} withheld the answer: it refused or filtered it.")
+            self._fail(
+                completion.reason.value, f"{self._provider} withheld the answer: it refused or filtered it."
+            )
         elif has_text:
             self.status = COMPLETED
             self.is_truncated = completion.reason is FinishReason.LENGTH
         elif completion.reason is FinishReason.LENGTH:
-            self._fail("length", f"{self._provider} hit the token limit before any text came: raise the limit.")
+            self._fail(
+                "length", f"{self._provider} hit the token limit before any text came: raise the limit."
+            )
         else:
             self._fail("empty", f"{self._provider} ended the answer without any text: try again.")
 
@@ -115,7 +119,9 @@ class Attempt:
     def crash(self, at: datetime) -> None:
         """Record that our own code failed; the log has the details."""
         self.finished_at = at
-        self._fail("internal", f"The call to {self._provider} failed inside chain-chat: see the server's log.")
+        self._fail(
+            "internal", f"The call to {self._provider} failed inside chain-chat: see the server's log."
+        )
 
     def cancel(self, at: datetime) -> None:
         """Record that the user stopped it and that the connection is closed now."""
@@ -133,13 +139,10 @@ class Attempt:
 
 def cost_usd(usage: Usage, model: ModelSpec) -> Decimal | None:
     """Return tokens × price per million; a model that is free costs a known 0 even without usage."""
-    prices = (model.input_price, model.output_price)
-    if prices == (0, 0):
-        return Decimal(0)
     if model.input_price is None or model.output_price is None:
         return None
+    if model.input_price == model.output_price == 0:
+        return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     return (usage.input_tokens * model.input_price + usage.output_tokens * model.output_price) / _MILLION
-
-

@@ -96,5 +96,14 @@ class RunEnded:
     at: datetime
 
 
-Event = RunStarted | StepStarted | StepStreaming | TextDelta | ReasoningDelta | AttemptEnded | StepsSkipped | RunEnded
+Event = (
+    RunStarted
+    | StepStarted
+    | StepStreaming
+    | TextDelta
+    | ReasoningDelta
+    | AttemptEnded
+    | StepsSkipped
+    | RunEnded
+)
 Emit = Callable[[Event], None]

@@ -123,7 +123,9 @@ class RunExecution:
         left_undone = any(result.status == "cancelled" for result in results)
         return StageEnd(outcome, explain_failures(results), left_undone)
 
-    async def _run_members(self, steps: Sequence[StepSpec], skips: Sequence[Skip], log: GroupLog | None) -> None:
+    async def _run_members(
+        self, steps: Sequence[StepSpec], skips: Sequence[Skip], log: GroupLog | None
+    ) -> None:
         at = self._clock()
         attempts = [Attempt(step, 1, self._context.messages(step), at) for step in steps]
         if log:
@@ -136,7 +138,9 @@ class RunExecution:
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
                 attempt.started_at = started
-                group.create_task(self._run_member(attempt, log), name=f"run-{self.spec.id}-{attempt.step.slug}")
+                group.create_task(
+                    self._run_member(attempt, log), name=f"run-{self.spec.id}-{attempt.step.slug}"
+                )
             self._announce(attempts, skips)
         if log:
             log.completed()

@@ -45,7 +45,9 @@ class Journal:
         self._writer: asyncio.Task[None] | None = None
         self._ticker: asyncio.Task[None] | None = None
 
-    def open(self, held: Lease, *, on_stop: Callable[[StopFlags], None], on_lost: Callable[[], None]) -> RunJournal:
+    def open(
+        self, held: Lease, *, on_stop: Callable[[StopFlags], None], on_lost: Callable[[], None]
+    ) -> RunJournal:
         """Begin to keep a run whose lease this process holds."""
         run = RunJournal(self, held, on_stop=on_stop, on_lost=on_lost)
         self._runs[held.run] = run
@@ -138,7 +140,12 @@ class RunJournal:
     """The journal of one run, as the executor sees it."""
 
     def __init__(
-        self, journal: Journal, held: Lease, *, on_stop: Callable[[StopFlags], None], on_lost: Callable[[], None]
+        self,
+        journal: Journal,
+        held: Lease,
+        *,
+        on_stop: Callable[[StopFlags], None],
+        on_lost: Callable[[], None],
     ) -> None:
         self.lease = held
         self._journal = journal

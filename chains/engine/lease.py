@@ -27,7 +27,9 @@ from chains.models.run import (
 )
 
 LEASE = timedelta(seconds=10)
-WORKER_DIED = "The server stopped while this run was going on. What had arrived is kept: send the message again."
+WORKER_DIED = (
+    "The server stopped while this run was going on. What had arrived is kept: send the message again."
+)
 
 
 class LeaseLost(Exception):
@@ -88,7 +90,9 @@ def release(leases: Mapping[int, int], owner: str) -> None:
 
 def stop_flags(run_id: int) -> StopFlags:
     """Read what the user asked to stop."""
-    steps = AgentStep.objects.filter(run_id=run_id, stop_requested_at__isnull=False).values_list("id", flat=True)
+    steps = AgentStep.objects.filter(run_id=run_id, stop_requested_at__isnull=False).values_list(
+        "id", flat=True
+    )
     run = Run.objects.filter(pk=run_id, stop_requested_at__isnull=False).exists()
     return StopFlags(run=run, steps=frozenset(steps))
 

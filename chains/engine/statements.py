@@ -49,21 +49,29 @@ def insert_rows(
 
 def _values(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> tuple[str, list[Any]]:
     one = "(" + ", ".join(_placeholder(model, name) for name in columns) + ")"
-    parameters = [_prepare(model, name, value) for row in rows for name, value in zip(columns, row, strict=True)]
+    parameters = [
+        _prepare(model, name, value) for row in rows for name, value in zip(columns, row, strict=True)
+    ]
     return f"WITH v({', '.join(columns)}) AS (VALUES {', '.join([one] * len(rows))})", parameters
 
 
 def _placeholder(model: type[models.Model], name: str) -> str:
     if connection.vendor != "postgresql":
         return "%s"
-    field = model._meta.get_field(name)
+    field = _field(model, name)
     target = field.target_field if isinstance(field, models.ForeignKey) else field
     return f"%s::{target.cast_db_type(connection)}"
 
 
 def _prepare(model: type[models.Model], name: str, value: Any) -> Any:
-    return model._meta.get_field(name).get_db_prep_save(value, connection)
+    return _field(model, name).get_db_prep_save(value, connection)
 
 
 def _column(model: type[models.Model], name: str) -> str:
-    return str(model._meta.get_field(name).column)
+    return str(_field(model, name).column)
+
+
+def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field), name
+    return field

@@ -89,7 +89,7 @@ class ChainVersionQuerySet(models.QuerySet["ChainVersion"]):
 
 
 class ChainVersion(models.Model):
-    """A numbered publication, immutable once ``published_at`` is set; the one without a number is the draft."""
+    """A publication, immutable once ``published_at`` is set; the one without a number is the draft."""
 
     chain = models.ForeignKey(Chain, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(null=True, blank=True)

@@ -101,7 +101,9 @@ class Run(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["status", "lease_expires_at"], name="run_live", condition=Q(status__in=LIVE_RUN))
+            models.Index(
+                fields=["status", "lease_expires_at"], name="run_live", condition=Q(status__in=LIVE_RUN)
+            )
         ]
 
     def __str__(self) -> str:

@@ -13,8 +13,8 @@ from chains.providers.errors import ErrorKind, ProviderError
 from tests.unit.engine_cast import Agent, hangs, raises, says, stage, until
 
 
-def overloaded(**facts: object) -> ProviderError:
-    return ProviderError(ErrorKind.OVERLOADED, "The provider is overloaded.", **facts)
+def overloaded(retry_after: float | None = None) -> ProviderError:
+    return ProviderError(ErrorKind.OVERLOADED, "The provider is overloaded.", retry_after=retry_after)
 
 
 def refused_key() -> ProviderError:
@@ -27,7 +27,9 @@ def cut() -> ProviderError:
 
 class TestStages:
     async def test_agents_run_one_after_another_and_pass_their_text_on(self):
-        chain = stage(Agent("draft", says("a draft")), Agent("edit", says("better"), prompt="Improve: {{previous}}"))
+        chain = stage(
+            Agent("draft", says("a draft")), Agent("edit", says("better"), prompt="Improve: {{previous}}")
+        )
         assert await chain.run() == "completed"
         assert chain.provider.prompts("edit") == ["Improve: a draft"]
         assert chain.journal.finished == ("completed", "better", "")
@@ -262,6 +264,8 @@ class TestStopping:
         chain.execution.stop_step(chain.step("a").id)
         assert await running == "cancelled"
         (attempt,) = chain.attempts("a")
+        assert attempt.stop_seen_at
+        assert attempt.upstream_closed_at
         assert attempt.stop_seen_at <= attempt.upstream_closed_at
         assert chain.provider.live == 0
 
