@@ -28,7 +28,7 @@ sockets: set[SessionConsumer] = set()
 
 
 class RunConsumer(AsyncConsumer):
-    """Hears hints on the channel ``chain-runs``: the lease decides who runs, the sweep finds what was missed."""
+    """Hears hints on the channel ``chain-runs``. The lease decides who runs, the sweep finds the rest."""
 
     async def run_execute(self, message: dict[str, Any]) -> None:
         """Take a run that waits."""

@@ -1,4 +1,4 @@
-"""Live updates, second hop: what a socket sends to its page, made of rendered text and the page's partials."""
+"""Live updates, second hop: what a socket sends to its page, as rendered text and the page's partials."""
 
 from __future__ import annotations
 

@@ -40,7 +40,8 @@ def load_history(run: Run) -> tuple[Turn, ...]:
     )
     turns = list(earlier.order_by("-id").select_related("chain_version")[:MAX_TURNS])[::-1]
     answers = _group_answers(turns)
-    return tuple(
+    sent_along = tuple(Turn(message, answer, {}) for message, answer in run.earlier)
+    return sent_along + tuple(
         Turn(
             input=turn.input,
             output=turn.output,

@@ -182,6 +182,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Stopped'), ('interrupted', 'Interrupted')], default='queued', max_length=12)),
                 ('output', models.TextField(blank=True)),
                 ('error', models.TextField(blank=True, help_text='What ended it, in a sentence for people.')),
+                ('earlier', models.JSONField(blank=True, default=list, help_text='Turns that a program sent along: [message, answer] pairs.')),
                 ('is_kept', models.BooleanField(default=False, help_text='Part of the history although not completed.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('started_at', models.DateTimeField(blank=True, help_text='When a process first took it.', null=True)),

@@ -69,6 +69,9 @@ class Run(models.Model):
     status = models.CharField(max_length=12, choices=RunStatus.choices, default=RunStatus.QUEUED)
     output = models.TextField(blank=True)
     error = models.TextField(blank=True, help_text="What ended it, in a sentence for people.")
+    earlier = models.JSONField(
+        default=list, blank=True, help_text="Turns that a program sent along: [message, answer] pairs."
+    )
     is_kept = models.BooleanField(default=False, help_text="Part of the history although not completed.")
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries"
