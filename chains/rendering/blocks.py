@@ -19,6 +19,16 @@ from chains.rendering.syntax import block_tokens
 LIST_PIECE = 4_000
 TABLE_PIECE = 16_000
 
+# Lists, footnotes and indented code go on after a blank line; these do not.
+_ENDED_BY_BLANK = {
+    "paragraph_open",
+    "heading_open",
+    "blockquote_open",
+    "table_open",
+    "math_block",
+    "math_unclosed",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Block:
@@ -53,7 +63,8 @@ def _split_once(text: str) -> tuple[list[str], str, bool]:
         if line is not None:
             closed.append(text[at[block.start] : at[line]])
             return closed, _repeated_head(block, text, at) + text[at[line] :], True
-        if number + 1 == len(blocks) and not _is_finished(block, text[at[block.start] : at[block.end]]):
+        last = number + 1 == len(blocks)
+        if last and not _is_finished(block, text[at[block.start] : at[block.end]], at[block.end] < len(text)):
             return closed, text[at[block.start] :], False
         closed.append(text[at[block.start] : at[block.end]])
     return closed, "", False
@@ -68,9 +79,11 @@ def _top_level(tokens: list[Token]) -> list[_Block]:
     return blocks
 
 
-def _is_finished(block: _Block, source: str) -> bool:
+def _is_finished(block: _Block, source: str, blank_follows: bool) -> bool:
     """Say whether the last block is closed already by its own form, whatever comes next."""
     head = block.head
+    if blank_follows and head.type in _ENDED_BY_BLANK:
+        return True
     if head.type == "fence":
         # An open fence has one line that is not content, a closed one two.
         return block.end - block.start == head.content.count("\n") + 2

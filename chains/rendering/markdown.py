@@ -14,8 +14,9 @@ from chains.rendering.output import render_block
 # Characters that are taken up at once. Longer text goes through in windows, so that the cost stays linear.
 WINDOW = 8_000
 
-# Rendering one stream may take a tenth of a core.
+# One stream may take a tenth of a core, and send this many characters of open tail a second to each viewer.
 COST_TO_PAUSE = 10
+TAIL_RATE = 200_000
 
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?")
@@ -71,8 +72,8 @@ class MarkdownStream:
 
     @property
     def pause(self) -> float:
-        """Seconds to let pass before the next update, so that this stream takes at most a tenth of a core."""
-        return self.cost * COST_TO_PAUSE
+        """Seconds to let pass before the next update, to keep both the process and the viewers at ease."""
+        return max(self.cost * COST_TO_PAUSE, len(self._tail) / TAIL_RATE)
 
     def append(self, text: str) -> None:
         """Take text from the stream. Cheap: nothing is rendered before the next update."""

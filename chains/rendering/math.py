@@ -11,7 +11,7 @@ from django.utils.html import escape
 
 logger = logging.getLogger("chains.rendering")
 
-# latex2mathml needs about 1 ms per 30 characters; a formula is never this long, generated noise may be.
+# Characters. No formula is this long, but noise may be, and latex2mathml reads about 50 of them per ms.
 MAX_TEX = 4_000
 
 # Definitions are expanded by latex2mathml without a bound on the size of the result.
@@ -21,25 +21,10 @@ _MACRO = re.compile(r"\\(?:[egx]?def|let|newcommand|renewcommand|providecommand|
 _ENVIRONMENT = re.compile(r"\\(begin|end)\{(aligned|align|gathered|gather\*?|equation\*?)\}")
 _KNOWN_ENVIRONMENTS = {"aligned": "align*", "align": "align*", "gathered": "matrix", "gather": "matrix"}
 
-_PRESENTATION = {
-    "mathcolor",
-    "mathvariant",
-    "mathsize",
-    "displaystyle",
-    "scriptlevel",
-}
-_STRETCH = {
-    "stretchy",
-    "fence",
-    "form",
-    "separator",
-    "movablelimits",
-    "minsize",
-    "maxsize",
-    "lspace",
-    "rspace",
-}
-_SPACE = {"width", "height", "depth", "voffset", "linebreak"}
+_PRESENTATION = {"mathcolor", "mathvariant", "displaystyle", "scriptlevel"}
+_STRETCH = {"stretchy", "fence", "form", "separator", "movablelimits", "minsize", "maxsize"}
+# No height and depth: a formula must not push the rest of the answer out of sight.
+_SPACE = {"width", "linebreak"}
 _TABLE = {"columnalign", "rowspacing", "columnspacing", "columnlines", "rowlines", "frame", "displaystyle"}
 _ATTRIBUTES = {
     "math": {"display"},

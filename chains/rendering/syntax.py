@@ -31,6 +31,7 @@ _DISPLAY_MARKS = {"$$": "$$", "\\[": "\\]"}
 _INLINE_MARKS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DOLLAR_MATH = re.compile(rf"\$(?=[^\s$])((?:\\.|[^\\$\n]){{1,{MAX_INLINE_MATH}}})(?<!\s)\$(?![\d$])")
 _FOOTNOTE_MARK = re.compile(r"\[\^(\d{1,4}|[A-Za-z]\w{2,30})\]")
+_SCHEME = re.compile(r"(?<![A-Za-z0-9+.-])https?$", re.IGNORECASE)
 _ADDRESS_REST = re.compile(r"://[^\s<>\"`|\\^{}。，、；：！？）」』】]{1,2000}")
 _TRAILING_PUNCTUATION = ".,:;!?'*_~"
 
@@ -157,7 +158,7 @@ def _bare_address(state: StateInline, silent: bool) -> bool:
     """Make a link of ``https://…`` in plain text. Stands at the colon, with the scheme behind it."""
     if state.src[state.pos] != ":" or state.linkLevel or silent:
         return False
-    scheme = re.search(r"(?<![A-Za-z0-9+.-])https?$", state.pending, re.IGNORECASE)
+    scheme = _SCHEME.search(state.pending[-6:])
     match = _ADDRESS_REST.match(state.src, state.pos, state.posMax)
     if scheme is None or match is None:
         return False
