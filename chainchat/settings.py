@@ -152,6 +152,8 @@ ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXIES
 MFA_ADAPTER = "chains.accounts.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "chain-chat"
+# Mail goes to the console by default: a second factor must not wait for a link in it.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
 
 # Mail
 _mail = env.email_url("EMAIL_URL", default="consolemail://")
