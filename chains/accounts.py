@@ -55,7 +55,7 @@ def fernet_key(key: str) -> Fernet:
         return Fernet(key)
     except ValueError as error:
         raise ImproperlyConfigured(
-            "ENCRYPTION_KEYS holds something that is not a Fernet key (32 bytes in URL-safe base64). Make one "
+            "ENCRYPTION_KEYS holds what is no Fernet key (32 bytes in URL-safe base64). Make one "
             'with: python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
         ) from error
 

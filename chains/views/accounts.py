@@ -23,6 +23,7 @@ class AdministratorForm(UserCreationForm):
     class Meta(UserCreationForm.Meta):
         model = User
         fields = ("username", "email")
+        help_texts = {"username": ""}
 
 
 @login_not_required
