@@ -99,6 +99,7 @@ class Server:
     def start_worker(self) -> None:
         """Start a ``chain_worker``; a test may start it before or after the runs it is for."""
         self.worker = CommandProcess("chain_worker", self.environment, self.worker_log)
+        self.worker.wait_for("Worker ready")
 
     @property
     def runner(self) -> CommandProcess:
@@ -109,10 +110,10 @@ class Server:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End its processes with a signal: SIGTERM as an operator would, SIGKILL as a crash would."""
-        processes = [process for process in (self.web, self.worker) if process]
+        with contextlib.ExitStack() as ends:
+            for process in filter(None, (self.web, self.worker)):
+                ends.callback(process.end, how)
         self.web = self.worker = None
-        for process in processes:
-            process.end(how)
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a ``manage.py`` command of this installation to its end."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from django.core.management import call_command
 
 from tests.environment import PINNED
-from tests.servers import ROOT
+from tests.servers import ROOT, Server
 
+StartServer = Callable[..., Server]
 SETTINGS = (ROOT / "chainchat" / "settings.py").read_text()
 PROVIDERS = "".join(path.read_text() for path in (ROOT / "chains" / "providers").glob("*.py"))
 READ_BY_SETTINGS = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', SETTINGS))
@@ -133,3 +137,50 @@ class TestServices:
         done = run(sys.executable, "-m", "tests.services")
         assert done.returncode == 2
         assert "usage:" in done.stderr
+
+
+class TestServe:
+    """``manage.py serve``, which is what ``make run`` starts."""
+
+    def test_the_first_start_prints_a_link_that_makes_the_administrator(self, start_server: StartServer):
+        server = start_server()
+        assert server.web
+        server.web.wait_for("works once")
+        link = re.search(rf"works once\): ({server.url}/setup/\S+/)", server.log.read_text())
+        assert link
+        assert httpx.get(link[1], trust_env=False).status_code == 200
+
+    def test_the_page_of_a_stranger_comes_with_its_styles(self, start_server: StartServer):
+        server = start_server()
+        page = httpx.get(f"{server.url}/", trust_env=False, follow_redirects=True)
+        assert page.status_code == 200
+        styles = re.findall(r'href="(/static/[^"]+\.css)"', page.text)
+        assert styles
+        for address in styles:
+            assert httpx.get(server.url + address, trust_env=False).status_code == 200
+
+    def test_the_next_start_keeps_what_people_made_and_prints_no_link(self, start_server: StartServer):
+        server = start_server()
+        made = server.manage(
+            "shell", "--no-imports", "-c",
+            "from chains.models import User; User.objects.create_superuser('root', 'root@example.org', 'pw')",
+        )  # fmt: skip
+        assert made.returncode == 0, made.stderr
+        server.stop()
+        server.log.write_text("")
+        server.start()
+        assert "/setup/" not in server.log.read_text()
+        with server.client_for("root") as root:
+            assert root.get("/admin/").status_code == 200
+
+    def test_a_signal_ends_it_in_good_order(self, start_server: StartServer):
+        server = start_server()
+        processes = [process for process in (server.web, server.worker) if process]
+        assert [process.end(signal.SIGTERM) for process in processes] == [0] * len(processes)
+
+    def test_a_port_that_is_taken_is_named_with_the_way_out(self, start_server: StartServer):
+        server = start_server()
+        second = server.manage("serve")
+        assert second.returncode == 1
+        assert f"Port {server.port}" in second.stderr
+        assert "PORT=" in second.stderr
