@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import hypothesis
 import pytest
 from django.core.cache import cache
 from django.db import connection
@@ -14,6 +15,11 @@ from django.utils import timezone
 from chains.models import Agent, AgentStep, Chain, ChainVersion, Run, StepAttempt, User
 from tests.environment import has_services
 from tests.servers import Server, installation
+
+
+# A machine that is busy with something else is no fault of the code.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_report_header() -> str:
