@@ -16,7 +16,6 @@ from chains.models import Agent, AgentStep, Chain, ChainVersion, Run, StepAttemp
 from tests.environment import has_services
 from tests.servers import Server, installation
 
-
 # A machine that is busy with something else is no fault of the code.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
