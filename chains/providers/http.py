@@ -1,0 +1,303 @@
+"""The one place that speaks HTTP: a shared client, time limits, and errors in our own vocabulary.
+
+httpx is the interface; which transport works under it is the one line in ``_build_client``. It was chosen
+with ``bench/transports.py``:
+
+TABLE
+
+Proxies from the environment are not used, redirects are not followed (the key would travel along), and
+cookies are not kept.
+
+What counts for the first-token and idle limits is text or reasoning. Comments, pings and empty deltas do not:
+a server that only keeps its connection alive has stalled all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import ssl
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from chains.providers.base import Completion, Endpoint, ListedModel, Sink
+from chains.providers.decoding import SHAPE_ERRORS, AnswerDecoder
+from chains.providers.errors import (
+    ErrorKind,
+    ProviderError,
+    error_from_status,
+    error_from_stream,
+    error_of_kind,
+)
+from chains.providers.sse import EventStreamDecoder, EventTooLargeError, ServerSentEvent
+from chains.providers.wirejson import dump_json, load_json
+
+MAX_CONNECTIONS = 2000
+KEEP_ALIVE_S = 30.0
+MAX_ERROR_BYTES = 64 * 1024
+MAX_LIST_BYTES = 16 * 1024 * 1024
+ERROR_BODY_S = 2.0
+# After the finish marker only usage can follow; a server that forgets to close must not cost the answer.
+TAIL_S = 5.0
+# Reading to the end of the body lets the connection be used again.
+DRAIN_S = 0.05
+
+_TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError)
+
+_clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """What is sent: a JSON body, or none for a GET."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: object | None = None
+
+
+async def warm() -> None:
+    """Build the shared client before somebody waits for it: reading the certificates takes 50 ms."""
+    await asyncio.to_thread(_certificates)
+    _shared_client()
+
+
+async def aclose() -> None:
+    """Close the running loop's client with all its connections; the next call makes another."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.aclose()
+
+
+async def stream_answer(
+    endpoint: Endpoint, request: WireRequest, decoder: AnswerDecoder, sink: Sink
+) -> Completion:
+    """POST and hand each piece of the answer to ``sink``; return at the finish marker.
+
+    The connection is done with before this returns or raises. Raises ``ProviderError``.
+    """
+    reader = _AnswerReader(endpoint, decoder, sink)
+    try:
+        async with asyncio.timeout_at(reader.deadline) as timer:
+            response = await _send(endpoint, request)
+            try:
+                await _check(endpoint, response, stream=True)
+                await reader.read(response, timer)
+            finally:
+                await response.aclose()
+    except TimeoutError as error:
+        if decoder.completion is None:
+            raise reader.timeout_error() from error
+    assert decoder.completion is not None
+    return decoder.completion
+
+
+async def fetch_models(
+    endpoint: Endpoint, request: WireRequest, read: Callable[[Any], list[ListedModel]]
+) -> list[ListedModel]:
+    """GET a provider's own list and ``read`` it, within the first-token limit. Raises ``ProviderError``."""
+    try:
+        async with asyncio.timeout(endpoint.limits.first_token):
+            response = await _send(endpoint, request)
+            try:
+                await _check(endpoint, response, stream=False)
+                return read(load_json(await _body(response, MAX_LIST_BYTES)))
+            finally:
+                await response.aclose()
+    except TimeoutError as error:
+        raise error_of_kind(ErrorKind.TIMEOUT_FIRST_TOKEN, endpoint) from error
+    except _TRANSPORT_ERRORS as error:
+        raise error_of_kind(ErrorKind.CUT, endpoint) from error
+    except SHAPE_ERRORS as error:
+        raise error_of_kind(ErrorKind.PROTOCOL, endpoint) from error
+
+
+class _AnswerReader:
+    """Reads one answer's stream and knows which of its limits comes next."""
+
+    def __init__(self, endpoint: Endpoint, decoder: AnswerDecoder, sink: Sink) -> None:
+        self._endpoint = endpoint
+        self._decoder = decoder
+        self._sink = sink
+        self._events = EventStreamDecoder()
+        self._saw_bytes = self._saw_event = self._saw_token = False
+        self._clock = asyncio.get_running_loop().time
+        limits = endpoint.limits
+        began = self._clock()
+        self._end = began + limits.total
+        self.deadline = min(began + limits.first_token, self._end)
+
+    async def read(self, response: httpx.Response, timer: asyncio.Timeout) -> None:
+        """Read until the answer is complete. Raises ``ProviderError`` if it ends before."""
+        try:
+            async with contextlib.aclosing(_pieces(response)) as pieces:
+                async for piece in pieces:
+                    if self._take(piece):
+                        timer.reschedule(self._next_deadline())
+                    if self._decoder.is_done:
+                        await _drain(pieces)
+                        return
+        except _TRANSPORT_ERRORS as error:
+            if self._decoder.completion is None:
+                raise error_of_kind(ErrorKind.CUT, self._endpoint) from error
+        self._end_of_stream()
+
+    def timeout_error(self) -> ProviderError:
+        """Return the error for the limit that was reached."""
+        if self._clock() >= self._end:
+            kind = ErrorKind.TIMEOUT_TOTAL
+        else:
+            kind = ErrorKind.TIMEOUT_IDLE if self._saw_token else ErrorKind.TIMEOUT_FIRST_TOKEN
+        return error_of_kind(kind, self._endpoint)
+
+    def _next_deadline(self) -> float:
+        idle = self._endpoint.limits.idle
+        if self._decoder.completion is not None:
+            idle = min(idle, TAIL_S)
+        return min(self._clock() + idle, self._end)
+
+    def _take(self, piece: bytes) -> bool:
+        """Decode a piece of the body; True when the answer got on by it."""
+        self._saw_bytes = True
+        try:
+            events = self._events.feed(piece)
+        except EventTooLargeError as error:
+            raise error_of_kind(ErrorKind.PROTOCOL, self._endpoint, retryable=False) from error
+        was_finished = self._decoder.completion is not None
+        advanced = False
+        for event in events:
+            advanced = self._deliver(event) or advanced
+        return advanced or (self._decoder.completion is not None) > was_finished
+
+    def _deliver(self, event: ServerSentEvent) -> bool:
+        self._saw_event = True
+        chunks = self._decoder.feed(event)
+        for chunk in chunks:
+            self._saw_token = True
+            self._sink(chunk)
+        return bool(chunks)
+
+    def _end_of_stream(self) -> None:
+        with contextlib.suppress(ProviderError):
+            for event in self._events.close():
+                self._deliver(event)
+        if self._decoder.completion is None:
+            foreign = self._saw_bytes and not self._saw_event
+            raise error_of_kind(ErrorKind.PROTOCOL if foreign else ErrorKind.CUT, self._endpoint)
+
+
+async def _send(endpoint: Endpoint, request: WireRequest) -> httpx.Response:
+    client = _shared_client()
+    limits = httpx.Timeout(None, connect=endpoint.limits.connect)
+    headers = {"accept-encoding": "identity", **request.headers}
+    try:
+        if request.body is None:
+            prepared = client.build_request("GET", request.url, headers=headers, timeout=limits)
+        else:
+            headers |= {"content-type": "application/json", "accept": "text/event-stream"}
+            body = dump_json(request.body)
+            prepared = client.build_request(
+                "POST", request.url, headers=headers, content=body, timeout=limits
+            )
+        return await client.send(prepared, stream=True)
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL, ValueError) as error:
+        raise error_of_kind(ErrorKind.CONNECTION, endpoint, retryable=False) from error
+    except _TRANSPORT_ERRORS as error:
+        raise error_of_kind(_kind_of(error), endpoint) from error
+
+
+def _kind_of(error: Exception) -> ErrorKind:
+    """Tell apart what happened before the answer began; httpx-aiohttp gives several things one name."""
+    cause = error.__cause__ or error
+    if isinstance(cause, aiohttp.ClientConnectorError | httpx.ConnectError):
+        return ErrorKind.CONNECTION
+    if isinstance(cause, TimeoutError | httpx.ConnectTimeout):
+        return ErrorKind.TIMEOUT_CONNECT
+    if isinstance(cause, aiohttp.ClientResponseError | httpx.RemoteProtocolError):
+        return ErrorKind.PROTOCOL
+    return ErrorKind.CUT
+
+
+async def _check(endpoint: Endpoint, response: httpx.Response, *, stream: bool) -> None:
+    """Raise unless the answer is the kind of thing that was asked for."""
+    if not response.is_success:
+        raise error_from_status(endpoint, response.status_code, await _error_body(response), response.headers)
+    kind = response.headers.get("content-type", "")
+    if stream and kind.startswith(("application/json", "text/html")):
+        body = await _error_body(response)
+        if isinstance(body, dict) and isinstance(body.get("error"), dict):
+            raise error_from_stream(endpoint, body["error"])
+        raise error_of_kind(ErrorKind.PROTOCOL, endpoint, retryable=False)
+
+
+async def _error_body(response: httpx.Response) -> object:
+    """Return the body's JSON, or its text; what cannot be read in time is left out."""
+    text = b""
+    with contextlib.suppress(TimeoutError, *_TRANSPORT_ERRORS):
+        async with asyncio.timeout(ERROR_BODY_S):
+            text = await _body(response, MAX_ERROR_BYTES)
+    try:
+        return load_json(text)
+    except ValueError:
+        return text.decode("utf-8", "replace")
+
+
+async def _body(response: httpx.Response, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async with contextlib.aclosing(_pieces(response)) as pieces:
+        async for piece in pieces:
+            parts.append(piece)
+            size += len(piece)
+            if size > limit:
+                break
+    return b"".join(parts)[:limit]
+
+
+def _pieces(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    # Nothing compressed is asked for; a server that compresses all the same costs some more.
+    compressed = "content-encoding" in response.headers
+    pieces = response.aiter_bytes() if compressed else response.aiter_raw()
+    return cast("AsyncGenerator[bytes, None]", pieces)
+
+
+async def _drain(pieces: AsyncGenerator[bytes, None]) -> None:
+    with contextlib.suppress(TimeoutError, *_TRANSPORT_ERRORS):
+        async with asyncio.timeout(DRAIN_S):
+            async for _ in pieces:
+                pass
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def _shared_client() -> httpx.AsyncClient:
+    loop = asyncio.get_running_loop()
+    client = _clients.get(loop)
+    if client is None:
+        for closed in [other for other in _clients if other.is_closed()]:
+            del _clients[closed]
+        client = _clients[loop] = _build_client()
+    return client
+
+
+def _build_client() -> httpx.AsyncClient:
+    transport = AiohttpTransport(verify=_certificates(), client=_build_session)
+    return httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False)
+
+
+def _build_session() -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(
+        limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S, ssl=_certificates(), ttl_dns_cache=300
+    )
+    return aiohttp.ClientSession(
+        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, max_field_size=64 * 1024
+    )

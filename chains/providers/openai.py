@@ -1,0 +1,132 @@
+"""OpenAI Chat Completions, and whoever speaks it: xAI, Ollama, OpenRouter, vLLM, LM Studio.
+
+Format: https://platform.openai.com/docs/api-reference/chat-streaming. Reasoning comes as
+``reasoning_content`` (xAI, DeepSeek, vLLM) or ``reasoning`` (OpenRouter, Ollama). Usage follows the finish
+marker in a chunk of its own. OpenRouter reports a failure in the middle as an ``error`` beside the choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from chains.providers import http
+from chains.providers.base import (
+    ChatRequest,
+    Completion,
+    Endpoint,
+    FinishReason,
+    ListedModel,
+    ReasoningChunk,
+    Sink,
+    TextChunk,
+    Usage,
+)
+from chains.providers.decoding import AnswerDecoder, Chunk, count_of, payload, text_of
+from chains.providers.sse import ServerSentEvent
+
+_FINISH = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "content_filter": FinishReason.CONTENT_FILTER,
+}
+# OpenAI lists all its models together and does not say which of them chat.
+_NOT_CHAT = (
+    "audio", "dall-e", "davinci", "babbage", "embedding", "image", "instruct", "moderation", "realtime",
+    "sora", "transcribe", "tts", "whisper",
+)  # fmt: skip
+
+
+class OpenAIProvider:
+    """Speaks Chat Completions with one endpoint."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._base = api_base(endpoint.base_url)
+
+    async def chat(self, request: ChatRequest, sink: Sink) -> Completion:
+        """Stream an answer. Raises ``ProviderError``."""
+        wire = http.WireRequest(f"{self._base}/chat/completions", self._headers(), chat_body(request))
+        return await http.stream_answer(self._endpoint, wire, OpenAIDecoder(self._endpoint), sink)
+
+    async def list_models(self) -> list[ListedModel]:
+        """Read the endpoint's chat models. Raises ``ProviderError``."""
+        wire = http.WireRequest(f"{self._base}/models", self._headers())
+        return await http.fetch_models(self._endpoint, wire, listed_models)
+
+    def _headers(self) -> dict[str, str]:
+        key = self._endpoint.api_key
+        return {"authorization": f"Bearer {key}"} if key else {}
+
+
+def api_base(url: str) -> str:
+    """Return the address of the API: people often leave out the ``/v1`` of a server of their own."""
+    url = url.rstrip("/")
+    return url if urlsplit(url).path else f"{url}/v1"
+
+
+def chat_body(request: ChatRequest) -> dict[str, object]:
+    """Write the request as this format wants it."""
+    body: dict[str, object] = {
+        "model": request.model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if request.temperature is not None and request.flags.temperature_allowed:
+        body["temperature"] = request.temperature
+    if request.max_output_tokens is not None:
+        body[request.flags.max_tokens_field] = request.max_output_tokens
+    return body
+
+
+def listed_models(document: Any) -> list[ListedModel]:
+    """Read the answer to ``GET /models``."""
+    return [
+        ListedModel(
+            model_id=entry["id"],
+            name=entry.get("name") or entry["id"],
+            # OpenRouter's name for it, then vLLM's.
+            context_window=entry.get("context_length") or entry.get("max_model_len"),
+        )
+        for entry in document["data"]
+        if not any(word in entry["id"] for word in _NOT_CHAT)
+    ]
+
+
+class OpenAIDecoder(AnswerDecoder):
+    """Reads the chunks of one answer."""
+
+    _refused = False
+
+    def read(self, event: ServerSentEvent) -> list[Chunk]:
+        """Read one chunk; ``[DONE]`` without a finish marker ends the stream, not the answer."""
+        if event.data.strip() == b"[DONE]":
+            self.is_done = self.completion is not None
+            return []
+        chunk = payload(event)
+        if chunk.get("error"):
+            raise self.failure(chunk["error"])
+        pieces: list[Chunk] = []
+        for choice in chunk.get("choices") or ():
+            pieces += self._read_delta(choice.get("delta") or {})
+            if choice.get("finish_reason"):
+                self._finish(choice["finish_reason"])
+        if usage := chunk.get("usage"):
+            self.usage = Usage(count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
+        return pieces
+
+    def _read_delta(self, delta: Mapping[str, Any]) -> list[Chunk]:
+        pieces: list[Chunk] = []
+        if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
+            pieces.append(ReasoningChunk(text_of(reasoning)))
+        if content := delta.get("content"):
+            pieces.append(TextChunk(text_of(content)))
+        if refusal := delta.get("refusal"):
+            self._refused = True
+            pieces.append(TextChunk(text_of(refusal)))
+        return pieces
+
+    def _finish(self, reason: str) -> None:
+        self.reason = FinishReason.REFUSAL if self._refused else _FINISH.get(reason, FinishReason.OTHER)
