@@ -1,0 +1,162 @@
+"""How the loopback provider plays one script on one connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from tests.loopback.recording import Call, Recording
+from tests.loopback.script import Fault, Script
+from tests.loopback.wires import Wire
+
+FOREVER = 3600.0
+PING_EVERY = 0.02
+PAGE = "<!doctype html>\n<html><body><h1>Bad gateway</h1></body></html>\n"
+
+
+class Answer:
+    """One answer on its way."""
+
+    def __init__(self, wire: Wire, script: Script, call: Call, recording: Recording) -> None:
+        self._wire = wire
+        self._script = script
+        self._call = call
+        self._recording = recording
+        self._clock = asyncio.get_running_loop().time
+        self._response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+        self._request: web.BaseRequest | None = None
+
+    async def play(self, request: web.Request) -> web.StreamResponse:
+        """Answer the request as the script says."""
+        self._request = request
+        plain = await self._answer_without_stream()
+        if plain is not None:
+            return plain
+        if self._script.compress:
+            self._response.enable_compression(web.ContentCoding.gzip)
+        await self._response.prepare(request)
+        for text in self._wire.opening(self._call.body):
+            await self._write(text)
+        if await self._stream():
+            await self._response.write_eof()
+            self._recording.note(self._call, finished=True)
+        return self._response
+
+    async def _answer_without_stream(self) -> web.StreamResponse | None:
+        script = self._script
+        match script.fault:
+            case Fault.HANG_HEADERS:
+                await asyncio.sleep(FOREVER)
+            case Fault.STATUS:
+                body = self._wire.error(script.status, script.error, script.message)
+                headers = {"retry-after": script.retry_after} if script.retry_after else {}
+                return web.json_response(body, status=script.status, headers=headers)
+            case Fault.JSON_ERROR:
+                return web.json_response(self._wire.error(503, script.error, script.message))
+            case Fault.REDIRECT:
+                return web.Response(status=307, headers={"location": "http://127.0.0.1:9/elsewhere"})
+            case Fault.HTML_PAGE:
+                return web.Response(text=PAGE, content_type="text/html")
+            case Fault.HTML:
+                return web.Response(text=PAGE, content_type="text/event-stream")
+        return None
+
+    async def _stream(self) -> bool:
+        """Send the tokens when they are due; False if the connection is no longer fit for an end."""
+        script = self._script
+        begin = self._clock() + script.first
+        words = list(self._words())
+        for number, text in enumerate(words):
+            await self._wait_until(begin + (number / script.tps if script.tps else 0.0))
+            if script.fault and number == script.after:
+                return await self._fail()
+            await self._write(text)
+        if script.fault:
+            return await self._fail()
+        await self._finish(len(words))
+        return True
+
+    def _words(self) -> Iterator[str]:
+        prompt = self._wire.prompt(self._call.body)
+        for number in range(self._script.reasoning):
+            yield self._wire.reasoning(f"{self._script.tag or self._call.model}-thought-{number} ")
+        for word in self._script.words(self._call.model, prompt):
+            yield self._wire.token(word)
+
+    async def _finish(self, tokens: int) -> None:
+        counts = (len(self._wire.prompt(self._call.body).split()), tokens)
+        for text in self._wire.ending(self._script, counts):
+            await self._write(text)
+        if self._script.linger:
+            await asyncio.sleep(self._script.linger)
+
+    async def _fail(self) -> bool:
+        script = self._script
+        match script.fault:
+            case Fault.STALL:
+                await asyncio.sleep(FOREVER)
+            case Fault.PINGS:
+                while True:
+                    await self._write(self._wire.ping())
+                    await asyncio.sleep(PING_EVERY)
+            case Fault.MALFORMED:
+                await self._write('data: {"choices": [{"delta": \n\n')
+            case Fault.WRONG_SHAPE:
+                await self._write('data: {"type": "message_delta", "choices": 7, "candidates": 7}\n\n')
+            case Fault.ERROR_EVENT:
+                await self._write(self._wire.error_event(script.error, script.message))
+            case Fault.HUGE:
+                await self._flood()
+            case Fault.DROP | Fault.RESET:
+                self._break_off()
+                return False
+        return True
+
+    async def _flood(self) -> None:
+        await self._response.write(b"data: ")
+        for _ in range(self._script.huge_mb * 16):
+            await self._response.write(b"x" * (64 * 1024))
+
+    def _break_off(self) -> None:
+        assert self._request is not None
+        transport = self._request.transport
+        assert transport is not None
+        if self._script.fault is Fault.RESET:
+            # Lingering for no time turns the close into a reset.
+            transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+        transport.abort()
+
+    async def _wait_until(self, due: float) -> None:
+        # Measured from the beginning, so that lateness does not add up.
+        delay = due - self._clock()
+        if delay > 0:
+            await asyncio.sleep(delay)
+
+    async def _write(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogatepass")
+        if self._script.crlf:
+            data = data.replace(b"\n", b"\r\n")
+        size = self._script.split or len(data)
+        for start in range(0, len(data), size):
+            await self._response.write(data[start : start + size])
+            if self._script.split:
+                await asyncio.sleep(0.001)
+        now = self._clock()
+        self._call.last_byte_at = now
+        if self._call.first_byte_at is None:
+            self._recording.note(self._call, first_byte_at=now)
+
+
+def echo_body(raw: bytes) -> object:
+    """Return the request's JSON, or its text."""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode("utf-8", "replace")

@@ -1,0 +1,69 @@
+"""What the loopback provider saw, readable from another thread. Times are ``time.monotonic()``."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+WAIT_LIMIT = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One request. ``hung_up_at`` is when the client closed before the answer was complete."""
+
+    model: str
+    wire: str
+    path: str
+    arrived: float
+    body: Any
+    headers: dict[str, str]
+    number: int
+    port: int  # the client's: equal ports mean one connection
+    first_byte_at: float | None = None
+    last_byte_at: float | None = None
+    hung_up_at: float | None = None
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class Recording:
+    """All calls, oldest first."""
+
+    _calls: list[Call] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def add(self, call: Call) -> None:
+        """Note a request that has arrived."""
+        with self._changed:
+            self._calls.append(call)
+            self._changed.notify_all()
+
+    def note(self, call: Call, **facts: object) -> None:
+        """Change what is known of a call."""
+        with self._changed:
+            for name, value in facts.items():
+                setattr(call, name, value)
+            self._changed.notify_all()
+
+    def of(self, model: str | None = None) -> list[Call]:
+        """Return the calls so far, of one model or all."""
+        with self._changed:
+            return [call for call in self._calls if model in (None, call.model)]
+
+    def clear(self) -> None:
+        """Forget them."""
+        with self._changed:
+            self._calls.clear()
+
+    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until the condition holds. Raises ``AssertionError`` if it takes too long."""
+        deadline = time.monotonic() + WAIT_LIMIT
+        with self._changed:
+            while not condition():
+                left = deadline - time.monotonic()
+                assert left > 0, f"The loopback provider did not see {what}."
+                self._changed.wait(left)
