@@ -80,7 +80,7 @@ def setup_link_is_good(token: str) -> bool:
 def make_administrator(user: User) -> bool:
     """Save ``user`` as the administrator unless another was made in the meantime; return whether it was."""
     # Two people with the same link take turns here.
-    ContentType.objects.select_for_update().get_by_natural_key("chains", "user")
+    ContentType.objects.select_for_update().get(app_label="chains", model="user")
     if User.objects.filter(is_superuser=True).exists():
         return False
     user.is_staff = user.is_superuser = True
