@@ -1,0 +1,41 @@
+"""What a user can do. Plain, blocking functions; each is one transaction, and hints go out after it."""
+
+from chains.actions.catalogue import add_listed_models, endpoint_of, load_defaults
+from chains.actions.chains import (
+    ImportResult,
+    create_chain,
+    delete_chain,
+    export_chain,
+    import_chain,
+    keep_chain,
+    open_demo,
+)
+from chains.actions.errors import ActionError, NoSuchDemo, NotRunnable, RunInProgress, SessionGone
+from chains.actions.runs import keep_run, quick_compare, start_run, stop_run, stop_step
+from chains.actions.sessions import delete_session, rename_session, start_session
+
+__all__ = [
+    "ActionError",
+    "ImportResult",
+    "NoSuchDemo",
+    "NotRunnable",
+    "RunInProgress",
+    "SessionGone",
+    "add_listed_models",
+    "create_chain",
+    "delete_chain",
+    "delete_session",
+    "endpoint_of",
+    "export_chain",
+    "import_chain",
+    "keep_chain",
+    "keep_run",
+    "load_defaults",
+    "open_demo",
+    "quick_compare",
+    "rename_session",
+    "start_run",
+    "start_session",
+    "stop_run",
+    "stop_step",
+]

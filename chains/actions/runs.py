@@ -1,0 +1,220 @@
+"""Runs: start one, stop it or a part of it, keep it in the history."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from chains import live
+from chains.actions.chains import compare_chain, lock_person
+from chains.actions.errors import ActionError, NotRunnable, RunInProgress, SessionGone
+from chains.actions.outputs import partial_output
+from chains.engine.attempt import storable
+from chains.engine.plan import plan_stages
+from chains.models import Agent, AgentStep, Chain, ChatSession, LanguageModel, Run, User
+from chains.models.run import LIVE_STEP, RunStatus, SkipReason, StepStatus
+
+TITLE_WIDTH = 60  # characters
+MIN_COMPARED, MAX_COMPARED = 2, 8
+NOT_BEGUN = "Stopped before it began."
+CAN_BE_KEPT = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.INTERRUPTED)
+
+
+def start_run(
+    *,
+    session: ChatSession,
+    chain: Chain,
+    text: str,
+    request_id: str,
+    earlier: Sequence[tuple[str, str]] = (),
+    detached: bool = False,
+) -> Run:
+    """Send a message through a chain's newest version; the same ``request_id`` again is the same run.
+
+    ``earlier`` holds the turns that a program sent along: (message, answer) pairs. A ``detached`` run is for
+    the calling process: no worker hears of it. Raises ``RunInProgress``, ``NotRunnable`` or another
+    ``ActionError``.
+    """
+    run = Run(
+        session=session,
+        request_id=request_id,
+        input=_message(text),
+        earlier=[[storable(message), storable(answer)] for message, answer in earlier],
+        is_detached=detached,
+    )
+    try:
+        with transaction.atomic():
+            _write(run, chain)
+    except IntegrityError as error:
+        return _explain_conflict(run, error)
+    if not detached:
+        transaction.on_commit(lambda: _hint_start(run))
+    return run
+
+
+@transaction.atomic
+def quick_compare(*, owner: User, models: Sequence[LanguageModel], text: str, request_id: str) -> Run:
+    """Send one message to two to eight models at once, in a session and an unnamed chain of their own.
+
+    Raises ``ActionError``.
+    """
+    lock_person(owner)
+    mine = Run.objects.filter(session__owner=owner, request_id=request_id)
+    if existing := mine.select_related("session").first():
+        return existing
+    if not MIN_COMPARED <= len(models) <= MAX_COMPARED:
+        raise ActionError(f"Pick {MIN_COMPARED} to {MAX_COMPARED} models to compare.", field="models")
+    chain = compare_chain(owner=owner, names=_names(models), models=models)
+    session = ChatSession.objects.create(owner=owner, chain=chain, active_at=timezone.now())
+    return start_run(session=session, chain=chain, text=text, request_id=request_id)
+
+
+def stop_run(*, run: Run) -> None:
+    """Ask for a run to be stopped, from wherever; one that nobody has taken yet ends here and now."""
+    now = timezone.now()
+    if not _cancel_queued(run, now):
+        running = Run.objects.filter(pk=run.pk, status=RunStatus.RUNNING)
+        running.update(stop_requested_at=now, stop_signals=F("stop_signals") + 1)
+    transaction.on_commit(lambda: live.hint_stop(run.pk))
+
+
+@transaction.atomic
+def stop_step(*, step: AgentStep) -> None:
+    """Ask for one agent of a run to be stopped; the others go on."""
+    # The run's row first, as the engine does: two orders would wait for each other.
+    if not Run.objects.filter(pk=step.run_id).live().update(stop_signals=F("stop_signals") + 1):
+        return
+    AgentStep.objects.filter(pk=step.pk, status__in=LIVE_STEP).update(stop_requested_at=timezone.now())
+    transaction.on_commit(lambda: live.hint_stop(step.run_id))
+
+
+def keep_run(*, run: Run, kept: bool) -> None:
+    """Let a run that did not complete be part of the history or not. Completed runs always are."""
+    if run.status not in CAN_BE_KEPT:
+        return
+    run.is_kept = kept
+    if kept and not run.output:
+        # It has no final output: the history is what its last answers had come to.
+        run.output = partial_output(run)
+    run.save(update_fields=["is_kept", "output"])
+
+
+# Starting
+
+
+def _message(text: str) -> str:
+    if not text.strip():
+        raise ActionError("Type a message first.", field="input")
+    return storable(text)
+
+
+def _write(run: Run, chain: Chain) -> None:
+    """Write the run, a step for every agent, and what the session shows of it."""
+    version = chain.versions.published().first()
+    if version is None:
+        raise NotRunnable(f"“{chain}” was never published: publish it first.")
+    agents = list(version.agents.select_related("model__provider"))
+    _check_agents(chain, agents)
+    run.chain_version = version
+    run.save(force_insert=True)
+    AgentStep.objects.bulk_create(_steps(run, agents))
+    _touch_session(run, chain)
+
+
+def _check_agents(chain: Chain, agents: Sequence[Agent]) -> None:
+    if not agents:
+        raise NotRunnable(f"“{chain}” has no agents: add one.")
+    for agent in agents:
+        if agent.model is None:
+            raise NotRunnable(f"{agent.name} has no model: choose one for it.")
+        if not (agent.model.enabled and agent.model.provider.enabled):
+            raise NotRunnable(
+                f"{agent.name} uses {agent.model.label}, which is switched off: choose another model for it."
+            )
+
+
+def _steps(run: Run, agents: Sequence[Agent]) -> list[AgentStep]:
+    stages = plan_stages([agent.connection_type for agent in agents])
+    number_of = {member: stage.number for stage in stages for member in stage.members}
+    return [_step(run, agent, place, number_of[place]) for place, agent in enumerate(agents)]
+
+
+def _step(run: Run, agent: Agent, place: int, stage: int) -> AgentStep:
+    return AgentStep(
+        run=run,
+        index=place,
+        execution_group=stage,
+        name=agent.name,
+        slug=agent.slug,
+        model=agent.model,
+        system_prompt=agent.system_prompt,
+        prompt=agent.prompt,
+        connection_type=agent.connection_type,
+        condition=agent.condition,
+        temperature=agent.temperature,
+        max_output_tokens=agent.max_output_tokens,
+    )
+
+
+def _touch_session(run: Run, chain: Chain) -> None:
+    session = run.session
+    title = session.title or title_of(run.input)
+    rows = ChatSession.objects.filter(pk=session.pk)
+    # Waits for whoever is deleting the session, and then finds it gone.
+    if not rows.update(chain=chain, active_at=run.created_at, title=title):
+        raise SessionGone
+    session.chain, session.active_at, session.title = chain, run.created_at, title
+
+
+def title_of(text: str) -> str:
+    """Make a title of a message's first words."""
+    start = text[: TITLE_WIDTH * 8]
+    return textwrap.shorten(start, TITLE_WIDTH, placeholder=" …").strip(" …") or start.strip()[:TITLE_WIDTH]
+
+
+def _explain_conflict(run: Run, error: IntegrityError) -> Run:
+    """Say which constraint refused a run: it exists already, or another one is live."""
+    in_session = Run.objects.filter(session_id=run.session_id)
+    if existing := in_session.filter(request_id=run.request_id).select_related("session").first():
+        return existing
+    if in_session.live().exists():
+        raise RunInProgress from error
+    raise error
+
+
+def _hint_start(run: Run) -> None:
+    live.hint_execute(run.pk)
+    live.hint_session(run.session_id)
+
+
+def _names(models: Sequence[LanguageModel]) -> list[str]:
+    """Name an agent after each model; two models of one name show their provider too."""
+    counts = Counter(model.name for model in models)
+    return [
+        (model.name if counts[model.name] == 1 else f"{model.name} ({model.provider.name})")[:100]
+        for model in models
+    ]
+
+
+# Stopping
+
+
+@transaction.atomic
+def _cancel_queued(run: Run, now: datetime) -> bool:
+    """End a run that waits for a process; False when one has taken it, or it has ended."""
+    waiting = Run.objects.filter(pk=run.pk, status=RunStatus.QUEUED)
+    if not waiting.update(
+        status=RunStatus.CANCELLED, error=NOT_BEGUN, finished_at=now, stop_requested_at=now
+    ):
+        return False
+    AgentStep.objects.filter(run=run.pk, status__in=LIVE_STEP).update(
+        status=StepStatus.SKIPPED, skip_reason=SkipReason.NOT_REACHED
+    )
+    transaction.on_commit(lambda: live.hint_session(run.session_id))
+    return True
