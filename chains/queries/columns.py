@@ -1,0 +1,187 @@
+"""Columns: one agent's part of a run, as the page and the socket show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.db.models import Prefetch
+from django.utils.safestring import SafeString, mark_safe
+
+from chains.models import AgentStep, StepAttempt
+from chains.models.chain import ConnectionType
+from chains.models.run import LIVE_STEP, AgentStepQuerySet, StepStatus
+from chains.queries.figures import Metrics, duration_text, metrics_of, milliseconds_between
+from chains.queries.labels import spoken_list, status_label
+from chains.rendering.markdown import render_blocks
+
+# (run, stage) → the names of its agents
+StageNames = Mapping[tuple[int, int], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SkipView:
+    """Why a step did not run: its rule, what it was tested on, the part of it that decided."""
+
+    reason: str
+    condition: str
+    subject: str
+    excerpt: str
+    decided_by: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One step and its attempts. ``attempt`` is the current one, ``earlier`` are those before it."""
+
+    step: AgentStep
+    attempt: StepAttempt | None
+    earlier: tuple[StepAttempt, ...]
+    waiting_for: str
+
+    @property
+    def attempt_count(self) -> int:
+        """How many calls were made for the step so far."""
+        return len(self.earlier) + (self.attempt is not None)
+
+    @property
+    def model_label(self) -> str:
+        """The model as chain files name it: ``provider/model``."""
+        return self.step.model.label
+
+    @property
+    def model_name(self) -> str:
+        """The model as people name it."""
+        return self.step.model.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the text is made up."""
+        return self.step.model.is_simulated
+
+    @property
+    def stage(self) -> int:
+        """The number of its stage, from 1."""
+        return self.step.execution_group
+
+    @property
+    def parallel(self) -> bool:
+        """Whether it is a member of a parallel group."""
+        return self.step.connection_type == ConnectionType.PARALLEL
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the step has no final status yet."""
+        return self.step.status in LIVE_STEP
+
+    @property
+    def label(self) -> str:
+        """Its state in words."""
+        return status_label(parallel=self.parallel, status=self.step.status, waiting_for=self.waiting_for)
+
+    @cached_property
+    def html(self) -> SafeString:
+        """The rendered answer, one element per block as on the live page. Costly: made when it is shown."""
+        blocks = render_blocks(self.attempt.text) if self.attempt else []
+        return mark_safe("".join(f"<div data-block>{block}</div>" for block in blocks))  # noqa: S308 - blocks are safe
+
+    @property
+    def reasoning(self) -> str:
+        """The model's reasoning, where the provider sent it."""
+        return self.attempt.reasoning if self.attempt else ""
+
+    @property
+    def metrics(self) -> Metrics | None:
+        """The figures of the current attempt, once the step has ended."""
+        return metrics_of(self.attempt) if self.attempt and not self.is_live else None
+
+    @property
+    def skip(self) -> SkipView | None:
+        """The evidence for a step that did not run."""
+        step = self.step
+        if step.status != StepStatus.SKIPPED:
+            return None
+        return SkipView(
+            step.skip_reason, step.condition, step.tested_subject, step.tested_excerpt, step.decided_by
+        )
+
+    @property
+    def error(self) -> str:
+        """What went wrong, in a sentence; empty while another attempt may follow."""
+        return self.attempt.error if self.attempt and not self.is_live else ""
+
+    @property
+    def http_status(self) -> int | None:
+        """What the provider's server answered, where that was the fault."""
+        return self.attempt.http_status if self.attempt and not self.is_live else None
+
+    @property
+    def receipt(self) -> str:
+        """What a stop did: when it came, how soon the connection was closed, how much text is kept."""
+        if self.step.status != StepStatus.CANCELLED or self.attempt is None:
+            return ""
+        return _receipt(self.attempt)
+
+
+def columns(*, run_ids: Sequence[int] | None = None, step_ids: Sequence[int] | None = None) -> list[Column]:
+    """Return the columns of these runs or steps, in the order of runs and agents."""
+    if run_ids is not None:
+        return columns_of(load_steps(run_ids))
+    steps = list(_rows().filter(pk__in=step_ids or []))
+    rows = AgentStep.objects.filter(run_id__in={step.run_id for step in steps})
+    return _columns(steps, _stage_names(rows.only("run_id", "execution_group", "name")))
+
+
+def load_steps(run_ids: Sequence[int]) -> list[AgentStep]:
+    """Read the steps of these runs with their models and attempts, in two queries."""
+    return list(_rows().filter(run_id__in=run_ids))
+
+
+def columns_of(steps: Sequence[AgentStep]) -> list[Column]:
+    """Make the columns of whole runs."""
+    return _columns(steps, _stage_names(steps))
+
+
+def _rows() -> AgentStepQuerySet:
+    # The messages sent are long, and no column shows them.
+    attempts = StepAttempt.objects.defer("messages").order_by("number")
+    return (
+        AgentStep.objects.select_related("model__provider")
+        .defer("system_prompt", "prompt")
+        .prefetch_related(Prefetch("attempts", attempts))
+        .order_by("run_id", "index")
+    )
+
+
+def _columns(steps: Iterable[AgentStep], names: StageNames) -> list[Column]:
+    return [_column(step, names.get((step.run_id, step.execution_group - 1), ())) for step in steps]
+
+
+def _column(step: AgentStep, before: Sequence[str]) -> Column:
+    attempts = list(step.attempts.all())
+    return Column(
+        step=step,
+        attempt=next((attempt for attempt in attempts if attempt.number == step.current_attempt), None),
+        earlier=tuple(attempt for attempt in attempts if attempt.number < step.current_attempt),
+        waiting_for=spoken_list(before),
+    )
+
+
+def _stage_names(steps: Iterable[AgentStep]) -> StageNames:
+    names: dict[tuple[int, int], list[str]] = {}
+    for step in steps:
+        names.setdefault((step.run_id, step.execution_group), []).append(step.name)
+    return names
+
+
+def _receipt(attempt: StepAttempt) -> str:
+    seen, closed = attempt.stop_seen_at, attempt.upstream_closed_at
+    if seen is None:
+        return "Stopped while it waited to try again."
+    parts = [f"Stopped after {duration_text(milliseconds_between(attempt.started_at, seen))}"]
+    if closed:
+        parts.append(f"upstream connection closed in {duration_text(milliseconds_between(seen, closed))}")
+    kept = attempt.text_length
+    parts.append(f"{kept:,} character{'' if kept == 1 else 's'} kept" if kept else "no text had come")
+    return "; ".join(parts) + "."

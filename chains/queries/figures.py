@@ -1,0 +1,166 @@
+"""Durations, tokens, costs and the waterfall, from recorded times. Nothing here asks the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from chains.models import AgentStep, Run, StepAttempt
+
+LEAST_SHOWN = Decimal("0.0001")  # USD
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The figures of one call; None where something is unknown. ``cost`` is in words: ``$0.0123``."""
+
+    duration_ms: int
+    first_token_ms: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    tokens_per_second: float | None
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The figures of a run. ``sum_ms`` adds up all calls, ``saved_ms`` is what parallelism took off it."""
+
+    wall_ms: int
+    sum_ms: int
+    saved_ms: int
+    cost: str
+    tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One call on the time axis; times in ms since the run's start."""
+
+    name: str
+    slug: str
+    connection: str
+    status: str
+    stage: int
+    start_ms: int
+    first_token_ms: int | None
+    end_ms: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """All calls of a run in the order of their start."""
+
+    width_ms: int
+    bars: list[Bar]
+    wall_ms: int
+    sum_ms: int
+
+
+def milliseconds_between(start: datetime, end: datetime) -> int:
+    """Return a duration in ms, never negative: two hosts' clocks may differ."""
+    return max(0, round((end - start).total_seconds() * 1000))
+
+
+def duration_text(ms: float) -> str:
+    """Write a duration as a person reads it: ``85 ms``, ``3.6 s``, ``2 min 05 s``."""
+    if ms < 999.5:
+        return f"{ms:.0f} ms"
+    if ms < 59_950:
+        return f"{ms / 1000:.1f} s"
+    minutes, seconds = divmod(round(ms / 1000), 60)
+    return f"{minutes} min {seconds:02} s"
+
+
+def cost_text(costs: Iterable[Decimal | None]) -> str:
+    """Write a sum in USD that says how much of it is unknown: ``$0.0123 + 2 unknown``."""
+    all_costs = list(costs)
+    known = [cost for cost in all_costs if cost is not None]
+    unknown = len(all_costs) - len(known)
+    if not unknown:
+        return _dollars(sum(known, Decimal(0)))
+    return f"{_dollars(sum(known, Decimal(0)))} + {unknown} unknown" if known else f"{unknown} unknown"
+
+
+def _dollars(amount: Decimal) -> str:
+    if 0 < amount < LEAST_SHOWN:
+        return f"< ${LEAST_SHOWN}"
+    if amount < 1:
+        return f"${amount:.4f}" if amount else "$0"
+    return f"${amount:,.2f}"
+
+
+def metrics_of(attempt: StepAttempt) -> Metrics | None:
+    """Return the figures of a call that has ended."""
+    if attempt.finished_at is None:
+        return None
+    first, streamed_ms = None, 0
+    if attempt.first_token_at:
+        first = milliseconds_between(attempt.started_at, attempt.first_token_at)
+        streamed_ms = milliseconds_between(attempt.first_token_at, attempt.finished_at)
+    tokens = attempt.output_tokens
+    return Metrics(
+        duration_ms=milliseconds_between(attempt.started_at, attempt.finished_at),
+        first_token_ms=first,
+        input_tokens=attempt.input_tokens,
+        output_tokens=tokens,
+        tokens_per_second=tokens * 1000 / streamed_ms if tokens and streamed_ms else None,
+        cost="unknown" if attempt.cost_usd is None else cost_text([attempt.cost_usd]),
+    )
+
+
+def totals_of(run: Run, attempts: Sequence[StepAttempt]) -> Totals | None:
+    """Return the figures of a run that has ended; None when it made no call."""
+    if run.started_at is None or run.finished_at is None or not attempts:
+        return None
+    wall = milliseconds_between(run.started_at, run.finished_at)
+    total = _sum_ms(attempts)
+    tokens = [
+        count for attempt in attempts for count in (attempt.input_tokens, attempt.output_tokens) if count
+    ]
+    return Totals(
+        wall_ms=wall,
+        sum_ms=total,
+        saved_ms=max(0, total - wall),
+        cost=cost_text(attempt.cost_usd for attempt in attempts),
+        tokens=sum(tokens) if tokens else None,
+    )
+
+
+def waterfall_of(run: Run, steps: Sequence[AgentStep]) -> Waterfall | None:
+    """Place all calls of a run that has ended on one time axis; None when it made no call."""
+    if run.started_at is None or run.finished_at is None:
+        return None
+    calls = [(step, attempt) for step in steps for attempt in step.attempts.all()]
+    calls.sort(key=lambda call: (call[1].started_at, call[0].index))
+    began = run.started_at
+    bars = [_bar(step, attempt, began, attempt.finished_at or run.finished_at) for step, attempt in calls]
+    wall = milliseconds_between(began, run.finished_at)
+    width = max([wall, *(bar.end_ms for bar in bars)])
+    return Waterfall(width, bars, wall, _sum_ms([attempt for _, attempt in calls])) if bars else None
+
+
+def _bar(step: AgentStep, attempt: StepAttempt, began: datetime, ended: datetime) -> Bar:
+    first = attempt.first_token_at
+    return Bar(
+        name=step.name,
+        slug=step.slug,
+        connection=step.connection_type,
+        status=attempt.status,
+        stage=step.execution_group,
+        start_ms=milliseconds_between(began, attempt.started_at),
+        first_token_ms=milliseconds_between(began, first) if first else None,
+        end_ms=milliseconds_between(began, ended),
+        attempt=attempt.number,
+    )
+
+
+def _sum_ms(attempts: Iterable[StepAttempt]) -> int:
+    return sum(
+        milliseconds_between(attempt.started_at, attempt.finished_at)
+        for attempt in attempts
+        if attempt.finished_at
+    )

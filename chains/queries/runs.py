@@ -1,0 +1,90 @@
+"""Bands: a run with its columns stage by stage, and the page of a session made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from chains.models import Chain, ChatSession, Run
+from chains.queries.columns import Column, columns_of, load_steps
+from chains.queries.figures import Totals, Waterfall, totals_of, waterfall_of
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """The columns of one stage, side by side."""
+
+    number: int
+    parallel: bool
+    columns: list[Column]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One run. ``totals`` and ``waterfall`` are there once it has ended."""
+
+    run: Run
+    chain: Chain
+    version_number: int | None
+    stages: list[StageView]
+    columns: list[Column]
+    totals: Totals | None
+    waterfall: Waterfall | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """The newest runs of a session, oldest first. ``older`` is where to go on: ``before`` this run."""
+
+    session: ChatSession
+    bands: list[Band]
+    older: int | None
+    live_run: Run | None
+
+
+def session_page(*, session: ChatSession, before: int | None = None, limit: int = 20) -> SessionPage:
+    """Return the newest runs of a session, or those before one of them."""
+    rows = session.runs.order_by("-id")
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows.values_list("id", flat=True)[: limit + 1])
+    shown = found[:limit]
+    return SessionPage(
+        session=session,
+        bands=bands(session=session, run_ids=shown),
+        older=shown[-1] if len(found) > limit else None,
+        live_run=session.runs.live().first(),
+    )
+
+
+def bands(*, session: ChatSession, run_ids: Sequence[int]) -> list[Band]:
+    """Return these runs of the session, oldest first."""
+    # Runs before steps: a run that is shown as ended has no column that looks live.
+    rows = session.runs.filter(pk__in=run_ids).select_related("chain_version__chain").order_by("id")
+    # The output repeats what the columns show.
+    runs = list(rows.defer("output", "earlier"))
+    all_columns = columns_of(load_steps([run.pk for run in runs])) if runs else []
+    columns = {run: list(group) for run, group in groupby(all_columns, key=lambda one: one.step.run_id)}
+    return [_band(run, columns.get(run.pk, [])) for run in runs]
+
+
+def _band(run: Run, columns: list[Column]) -> Band:
+    steps = [column.step for column in columns]
+    attempts = [attempt for step in steps for attempt in step.attempts.all()]
+    return Band(
+        run=run,
+        chain=run.chain_version.chain,
+        version_number=run.chain_version.number,
+        stages=_stages(columns),
+        columns=columns,
+        totals=totals_of(run, attempts),
+        waterfall=waterfall_of(run, steps),
+        error=run.error,
+    )
+
+
+def _stages(columns: list[Column]) -> list[StageView]:
+    by_stage = [(number, list(members)) for number, members in groupby(columns, key=lambda one: one.stage)]
+    return [StageView(number, members[0].parallel, members) for number, members in by_stage]
