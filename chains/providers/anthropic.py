@@ -1,7 +1,8 @@
 """Anthropic Messages.
 
 Format: https://platform.claude.com/docs/en/build-with-claude/streaming. The reason for the end comes in
-``message_delta``, the end is ``message_stop``. An ``error`` event may follow a 200, ``overloaded_error`` for one.
+``message_delta``, the end is ``message_stop``. An ``error`` event may follow a 200, ``overloaded_error`` for
+one.
 """
 
 from __future__ import annotations

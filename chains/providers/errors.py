@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from chains.providers.base import Endpoint
 
@@ -206,7 +205,8 @@ def _redirected(endpoint: Endpoint, status: int) -> ProviderError:
 
 def _place(url: str) -> str:
     # Without a name and password that may stand in the address.
-    return urlsplit(url).netloc.rpartition("@")[2] or "an empty address"
+    place = url.partition("://")[2].partition("/")[0]
+    return place.rpartition("@")[2] or "an empty address"
 
 
 def _error_object(body: object) -> Mapping[str, object]:

@@ -94,6 +94,9 @@ async def stream_answer(
     except TimeoutError as error:
         if decoder.completion is None:
             raise reader.timeout_error() from error
+    finally:
+        # asyncio closes a socket in the loop's next turn; callers note when the connection is gone.
+        await asyncio.sleep(0)
     assert decoder.completion is not None
     return decoder.completion
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from chains.providers import http
 from chains.providers.base import (
@@ -63,7 +62,8 @@ class OpenAIProvider:
 def api_base(url: str) -> str:
     """Return the address of the API: people often leave out the ``/v1`` of a server of their own."""
     url = url.rstrip("/")
-    return url if urlsplit(url).path else f"{url}/v1"
+    _, _, place = url.rpartition("://")
+    return url if "/" in place else f"{url}/v1"
 
 
 def chat_body(request: ChatRequest) -> dict[str, object]:
