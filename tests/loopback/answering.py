@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
 from collections.abc import Iterator
@@ -76,6 +75,8 @@ class Answer:
             if script.fault and number == script.after:
                 return await self._fail()
             await self._write(text)
+            if number == 0:
+                self._recording.note(self._call, first_token_at=self._call.last_byte_at)
         if script.fault:
             return await self._fail()
         await self._finish(len(words))
@@ -152,11 +153,3 @@ class Answer:
         self._call.last_byte_at = now
         if self._call.first_byte_at is None:
             self._recording.note(self._call, first_byte_at=now)
-
-
-def echo_body(raw: bytes) -> object:
-    """Return the request's JSON, or its text."""
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return raw.decode("utf-8", "replace")

@@ -24,6 +24,7 @@ class Call:
     number: int
     port: int  # the client's: equal ports mean one connection
     first_byte_at: float | None = None
+    first_token_at: float | None = None
     last_byte_at: float | None = None
     hung_up_at: float | None = None
     finished: bool = False

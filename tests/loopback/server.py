@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 import time
+from functools import partial
 from types import TracebackType
 from urllib.parse import unquote
 
@@ -72,10 +73,10 @@ class LoopbackProvider:
         self._recording.wait_for(lambda: len(self._recording.of(model)) >= count, f"{count} calls")
         return self._recording.of(model)
 
-    def wait_for_first_byte(self, model: str) -> Call:
-        """Wait until the model's last call has begun to answer."""
+    def wait_for_first_token(self, model: str) -> Call:
+        """Wait until the model's last call has sent a token."""
         self._recording.wait_for(
-            lambda: any(call.first_byte_at for call in self._recording.of(model)[-1:]), "an answer begin"
+            lambda: any(call.first_token_at for call in self._recording.of(model)[-1:]), "an answer begin"
         )
         return self._recording.of(model)[-1]
 
@@ -126,11 +127,11 @@ class LoopbackProvider:
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=64 * 1024 * 1024)
         openai, anthropic, gemini = OpenAIWire(), AnthropicWire(), GeminiWire()
-        application.router.add_post("/v1/chat/completions", lambda request: self._chat(request, openai))
-        application.router.add_post("/v1/messages", lambda request: self._chat(request, anthropic))
-        application.router.add_post("/v1beta/models/{call:.+}", lambda request: self._chat(request, gemini))
+        application.router.add_post("/v1/chat/completions", partial(self._chat, wire=openai))
+        application.router.add_post("/v1/messages", partial(self._chat, wire=anthropic))
+        application.router.add_post("/v1beta/models/{call:.+}", partial(self._chat, wire=gemini))
         application.router.add_get("/v1/models", self._list_v1)
-        application.router.add_get("/v1beta/models", lambda request: self._list(request, gemini))
+        application.router.add_get("/v1beta/models", partial(self._list, wire=gemini))
         return application
 
     async def _list_v1(self, request: web.Request) -> web.Response:
