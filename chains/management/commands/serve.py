@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -27,20 +28,19 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         load_defaults()
         collect_when_changed()
-        SiteServer(on_ready=self._say).run()
+        welcome = greeting()
 
-    def _say(self) -> None:
-        address = settings.PUBLIC_URL or f"http://{settings.HOST}:{settings.PORT}"
-        self.stdout.write(f"Open {address}/")
-        if path := make_setup_link():
-            self.stdout.write(f"Create the administrator (this link works once): {address}{path}")
-        self.stdout.flush()
+        def say() -> None:
+            self.stdout.write(welcome)
+            self.stdout.flush()
+
+        SiteServer(on_ready=say).run()
 
 
 class SiteServer:
     """Daphne's server with a start-up and a graceful stop of our own."""
 
-    def __init__(self, on_ready: Any) -> None:
+    def __init__(self, on_ready: Callable[[], None]) -> None:
         # Imported here: this installs Twisted's reactor, which only the serving process needs.
         from daphne.endpoints import build_endpoint_description_strings
         from daphne.server import Server
@@ -59,6 +59,7 @@ class SiteServer:
         self._on_ready = on_ready
         self._host = RunHost() if settings.RUN_WORKERS == "web" else None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_stopping = False
 
     def run(self) -> None:
         """Serve until a signal comes."""
@@ -83,10 +84,22 @@ class SiteServer:
     async def _stop(self) -> None:
         from chains.consumers import sockets
 
+        if self._is_stopping:
+            return
+        self._is_stopping = True
         await asyncio.gather(*(consumer.restart() for consumer in tuple(sockets)), return_exceptions=True)
         if self._host:
             await self._host.stop()
         self._server.stop()
+
+
+def greeting() -> str:
+    """Return what to open, and how the administrator comes to be while there is none."""
+    address = settings.PUBLIC_URL or f"http://{settings.HOST}:{settings.PORT}"
+    lines = [f"Open {address}/"]
+    if path := make_setup_link():
+        lines.insert(0, f"Create the administrator (this link works once): {address}{path}")
+    return "\n".join(lines)
 
 
 def check_port() -> None:
