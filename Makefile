@@ -46,5 +46,5 @@ bench: dev-environment
 
 lock:
 	uv lock
-	uv export --frozen --no-dev --no-emit-project -o requirements.txt
-	uv export --frozen --no-emit-project -o requirements-dev.txt
+	uv export --frozen --no-dev --no-emit-project -o requirements.txt >/dev/null
+	uv export --frozen --no-emit-project -o requirements-dev.txt >/dev/null
