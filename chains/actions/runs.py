@@ -17,7 +17,7 @@ from chains.actions.errors import ActionError, NotRunnable, RunInProgress, Sessi
 from chains.actions.outputs import partial_output
 from chains.engine.attempt import storable
 from chains.engine.plan import plan_stages
-from chains.models import Agent, AgentStep, Chain, ChatSession, LanguageModel, Run, User
+from chains.models import Agent, AgentStep, Chain, ChainVersion, ChatSession, LanguageModel, Run, User
 from chains.models.run import LIVE_STEP, RunStatus, SkipReason, StepStatus
 
 TITLE_WIDTH = 60  # characters
@@ -32,14 +32,15 @@ def start_run(
     chain: Chain,
     text: str,
     request_id: str,
+    version: ChainVersion | None = None,
     earlier: Sequence[tuple[str, str]] = (),
     detached: bool = False,
 ) -> Run:
-    """Send a message through a chain's newest version; the same ``request_id`` again is the same run.
+    """Send a message through a chain; the same ``request_id`` again is the same run.
 
-    ``earlier`` holds the turns that a program sent along: (message, answer) pairs. A ``detached`` run is for
-    the calling process: no worker hears of it. Raises ``RunInProgress``, ``NotRunnable`` or another
-    ``ActionError``.
+    It runs the published ``version``, or else the newest. ``earlier`` holds the turns that a program sent
+    along: (message, answer) pairs. A ``detached`` run is for the calling process: no worker hears of it.
+    Raises ``RunInProgress``, ``NotRunnable`` or another ``ActionError``.
     """
     run = Run(
         session=session,
@@ -50,7 +51,7 @@ def start_run(
     )
     try:
         with transaction.atomic():
-            _write(run, chain)
+            _write(run, chain, version or chain.versions.published().first())
     except IntegrityError as error:
         return _explain_conflict(run, error)
     if not detached:
@@ -114,9 +115,8 @@ def _message(text: str) -> str:
     return storable(text)
 
 
-def _write(run: Run, chain: Chain) -> None:
+def _write(run: Run, chain: Chain, version: ChainVersion | None) -> None:
     """Write the run, a step for every agent, and what the session shows of it."""
-    version = chain.versions.published().first()
     if version is None:
         raise NotRunnable(f"“{chain}” was never published: publish it first.")
     agents = list(version.agents.select_related("model__provider"))
