@@ -42,7 +42,7 @@ format: dev-environment
 	@$(BIN)/ruff format
 
 bench: dev-environment
-	@$(BIN)/python bench/transports.py
+	@$(BIN)/python -m bench.transports
 
 lock:
 	uv lock
