@@ -10,7 +10,7 @@ from chains.queries.figures import (
     duration_text,
     milliseconds_between,
 )
-from chains.queries.labels import status_label
+from chains.queries.labels import spoken_list, status_label
 from chains.queries.library import (
     ChainCard,
     PlanAgent,
@@ -48,5 +48,6 @@ __all__ = [
     "models_for_compare",
     "session_page",
     "sidebar",
+    "spoken_list",
     "status_label",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group
 from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.text import Text
@@ -18,7 +18,7 @@ def print_answers(console: Console, band: Band) -> None:
         if console.is_terminal:
             console.print(_panel(column))
         else:
-            _say(console, f"\n## {heading(column)}\n\n{_body(column)}")
+            _say(console, f"\n## {heading(column)}\n\n{_plain(column)}")
     _say(console, f"\n{summary(band)}")
 
 
@@ -47,17 +47,21 @@ def _figures(totals: Totals) -> str:
 
 
 def _panel(column: Column) -> Panel:
-    body: RenderableType = Text(_body(column))
-    if column.attempt and column.attempt.text and not column.error:
-        body = Markdown(printable(column.attempt.text), hyperlinks=False)
+    body = Group(Markdown(_text(column), hyperlinks=False), Text(_notes(column)))
     return Panel(body, title=Text(heading(column)), title_align="left", border_style=colour_of(column.step))
 
 
-def _body(column: Column) -> str:
-    """Return the text, then whatever explains why there is not more of it."""
-    text = column.attempt.text if column.attempt else ""
-    parts = [text, f"! {column.error}" if column.error else "", column.receipt, _skipped(column)]
-    return printable("\n\n".join(part for part in parts if part))
+def _plain(column: Column) -> str:
+    return "\n\n".join(part for part in (_text(column), _notes(column)) if part)
+
+
+def _text(column: Column) -> str:
+    return printable(column.attempt.text) if column.attempt else ""
+
+
+def _notes(column: Column) -> str:
+    """Return whatever explains why there is not more text."""
+    return printable("\n".join(filter(None, (column.error, column.receipt, _skipped(column)))))
 
 
 def _skipped(column: Column) -> str:

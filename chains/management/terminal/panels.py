@@ -16,7 +16,7 @@ from chains.management.terminal.progress import Progress, StepProgress, printabl
 from chains.models import AgentStep
 from chains.models.chain import ConnectionType
 from chains.models.run import StepStatus
-from chains.queries import status_label
+from chains.queries import spoken_list, status_label
 
 COLOURS = {
     ConnectionType.DIRECT: "dodger_blue1",
@@ -74,7 +74,7 @@ class LivePanels:
                 yield self._columns(stage, room)
             else:
                 yield from (_line(one, before) for one in stage)
-            before = ", ".join(one.step.name for one in stage)
+            before = spoken_list([one.step.name for one in stage])
 
     def _columns(self, stage: Sequence[StepProgress], room: int) -> Table:
         in_row = max(1, min(len(stage), self._console.width // MIN_COLUMN))
