@@ -15,6 +15,7 @@ from chains.engine.executor import RunExecution
 from chains.engine.journal import Journal, RunJournal
 from chains.engine.lease import Lease, LeaseLost, StopFlags
 from chains.engine.loading import load_run
+from chains.engine.member import OpenProvider
 from chains.engine.spec import RunSpec
 from chains.live import Broadcasts, hint_session_async
 from chains.providers.registry import open_provider
@@ -22,14 +23,17 @@ from chains.providers.registry import open_provider
 logger = logging.getLogger("chains.runtime")
 
 SWEEP_S = 2.0
+# While the database is away nothing can be given back: the leases lapse by themselves.
+RELEASE_LIMIT_S = 5.0
 INTERNAL_ERROR = "The run ended because of a fault inside chain-chat: the server's log says which."
 
 
 class Runtime:
     """Carries out runs as owned, named tasks. One per process; lives in one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, open_provider: OpenProvider = open_provider) -> None:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"[:80]
+        self._open_provider = open_provider
         self._journal = Journal(self.owner)
         self._broadcasts = Broadcasts()
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -69,11 +73,14 @@ class Runtime:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._sweeper
-        await self._journal.release()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Only now: no text comes any more, and nobody claims.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RELEASE_LIMIT_S):
+                await self._journal.release()
         await self._journal.stop()
 
     async def _claim_and_run(self, run_id: int) -> None:
@@ -111,7 +118,7 @@ class Runtime:
             task.cancel()
 
         journal = self._journal.open(held, on_stop=on_stop, on_lost=on_lost)
-        execution = RunExecution(spec, journal=journal, emit=emit, open_provider=open_provider)
+        execution = RunExecution(spec, journal=journal, emit=emit, open_provider=self._open_provider)
         self._journals[held.run] = journal
         try:
             await execution.execute()
@@ -123,7 +130,9 @@ class Runtime:
             raise group.exceptions[0] from group
         finally:
             del self._journals[held.run]
-            self._journal.close(journal)
+            # A drain still has to write the text that came.
+            if not self._draining:
+                self._journal.close(journal)
             await self._broadcasts.close(spec.session)
             await hint_session_async(spec.session)
 
@@ -136,7 +145,7 @@ class Runtime:
                 logger.exception("A sweep failed")
 
     async def _sweep_once(self) -> None:
-        for session, run in await self._journal.call(lease.interrupt_lapsed, self.owner):
+        for session, run in await self._journal.call(lease.interrupt_lapsed, self.owner, set(self._tasks)):
             logger.warning("Run %d was left behind by a dead process: interrupted", run)
             await hint_session_async(session)
         for run in await self._journal.call(lease.queued_runs):

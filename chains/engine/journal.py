@@ -8,9 +8,8 @@ Every 0.5 s the leases tick and the text of all live attempts is checkpointed in
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -31,6 +30,7 @@ logger = logging.getLogger("chains.journal")
 TICK_S = 0.5
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 2.0
 Result = TypeVar("Result")
+Outcome = int | Exception
 
 
 class Journal:
@@ -41,7 +41,7 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._runs: dict[int, RunJournal] = {}
         self._due: dict[Lease, Batch] = {}
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: list[tuple[Lease, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._ticker: asyncio.Task[None] | None = None
 
@@ -79,40 +79,33 @@ class Journal:
         """Add to the batch that is gathering; the future is done when it is committed."""
         add(self._due.setdefault(run.lease, Batch()))
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append((run.lease.run, future))
+        self._waiters.append((run.lease, future))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write_all(), name="journal-writer")
         return future
 
     async def release(self) -> None:
-        """Checkpoint every run a last time and give its lease back."""
-        self._checkpoint()
-        if self._writer:
-            await self._writer
-        held = {run.lease.run: run.lease.epoch for run in self._runs.values()}
-        await self.call(lease.release, held, self.owner)
+        """Checkpoint every open run a last time and give all leases back."""
+        await asyncio.gather(*self._checkpoint(), return_exceptions=True)
+        await self.call(lease.release, self.owner)
 
     async def stop(self) -> None:
-        """End the ticker, the writer and the thread."""
-        if self._ticker:
-            self._ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
-        if self._writer:
-            await self._writer
+        """End the ticker, the writer and the thread. What is not written by now stays unwritten."""
+        tasks = [task for task in (self._ticker, self._writer) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.get_running_loop().run_in_executor(self._thread, _disconnect)
         self._thread.shutdown()
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            if self._writer is None or self._writer.done():
-                self._checkpoint()
+            # One at a time: while the database is away they do not pile up. A lost lease is told by on_lost.
+            await asyncio.gather(*self._checkpoint(), return_exceptions=True)
 
-    def _checkpoint(self) -> None:
-        for run in self._runs.values():
-            # Nobody awaits a checkpoint: a lost lease reaches the run through on_lost.
-            run.checkpoint().add_done_callback(lambda done: done.cancelled() or done.exception())
+    def _checkpoint(self) -> list[asyncio.Future[None]]:
+        return [run.checkpoint() for run in self._runs.values()]
 
     async def _write_all(self) -> None:
         # One turn later, so that all who end in this turn share the batch.
@@ -120,20 +113,25 @@ class Journal:
         while self._waiters:
             due, self._due = self._due, {}
             waiters, self._waiters = self._waiters, []
-            try:
-                signals = await self.call(_write, due, self.owner)
-            except Exception as error:
-                logger.exception("A batch could not be written")
-                _settle(waiters, error)
-                continue
-            self._take_signals(due, signals)
-            for run_id, future in waiters:
-                _settle([(run_id, future)], None if run_id in signals else LeaseLost(run_id))
+            outcomes = await self._outcomes(due)
+            for held, outcome in outcomes.items():
+                if run := self._runs.get(held.run):
+                    run.take_outcome(outcome)
+            for held, future in waiters:
+                _settle(future, outcomes[held])
 
-    def _take_signals(self, due: Iterable[Lease], signals: dict[int, int]) -> None:
-        for held in due:
-            if run := self._runs.get(held.run):
-                run.take_signal(signals.get(held.run))
+    async def _outcomes(self, due: Mapping[Lease, Batch]) -> dict[Lease, Outcome]:
+        """Write what is due, and return for each run its stop signals or why it was not written."""
+        try:
+            signals = await self.call(_write, due, self.owner)
+        except Exception as error:
+            if len(due) == 1:
+                logger.exception("Run %d could not be written", next(iter(due)).run)
+                return dict.fromkeys(due, error)
+            # What one run cannot write must not take the others with it.
+            alone = [await self._outcomes({held: batch}) for held, batch in due.items()]
+            return {held: outcome for outcomes in alone for held, outcome in outcomes.items()}
+        return {held: signals.get(held.run, LeaseLost(held.run)) for held in due}
 
 
 class RunJournal:
@@ -153,7 +151,7 @@ class RunJournal:
         self._on_lost = on_lost
         self._live: dict[Attempt, tuple[int, int, str]] = {}
         self._signals = 0
-        self._reading: asyncio.Task[None] | None = None
+        self._readings: set[asyncio.Task[None]] = set()
 
     async def start(self, attempts: Sequence[Attempt], skips: Sequence[Skip]) -> None:
         """Record a stage before its first call, or one attempt again."""
@@ -201,17 +199,19 @@ class RunJournal:
 
         return self._journal.submit(self, add)
 
-    def take_signal(self, signals: int | None) -> None:
-        """Take what a renewal said: the lease is lost, or somebody asked to stop something."""
-        if signals is None:
+    def take_outcome(self, outcome: Outcome) -> None:
+        """Take what a write said: the lease is lost, or somebody asked to stop something."""
+        if isinstance(outcome, LeaseLost):
             self._on_lost()
-        elif signals != self._signals:
-            self._signals = signals
+        elif isinstance(outcome, int) and outcome != self._signals:
+            self._signals = outcome
             self.look_for_stops()
 
     def look_for_stops(self) -> None:
         """Read the stop flags now; a hint says that there is something to read."""
-        self._reading = asyncio.create_task(self._read_stops(), name=f"run-{self.lease.run}-stops")
+        task = asyncio.create_task(self._read_stops(), name=f"run-{self.lease.run}-stops")
+        self._readings.add(task)
+        task.add_done_callback(self._readings.discard)
 
     async def _read_stops(self) -> None:
         self._on_stop(await self._journal.call(lease.stop_flags, self.lease.run))
@@ -254,11 +254,10 @@ def _disconnect() -> None:
     connection.close()
 
 
-def _settle(waiters: Sequence[tuple[int, asyncio.Future[None]]], error: Exception | None) -> None:
-    for _, future in waiters:
-        if future.done():
-            continue
-        if error:
-            future.set_exception(error)
-        else:
-            future.set_result(None)
+def _settle(future: asyncio.Future[None], outcome: Outcome) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(None)

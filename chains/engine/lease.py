@@ -6,7 +6,7 @@ These functions block: the journal's thread and the sweep call them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -82,10 +82,12 @@ def renew(leases: Mapping[int, int], owner: str) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def release(leases: Mapping[int, int], owner: str) -> None:
-    """Give leases back at once, so that nobody has to wait for them to lapse."""
-    for run_id, epoch in leases.items():
-        Run.objects.filter(pk=run_id, epoch=epoch, lease_owner=owner).update(lease_expires_at=Now())
+def release(owner: str) -> None:
+    """Give back everything that this owner holds, so that nobody has to wait for it to lapse."""
+    # Without an owner no write of ours that is still on its way can renew it.
+    Run.objects.filter(lease_owner=owner, status=RunStatus.RUNNING).update(
+        lease_owner="", lease_expires_at=None
+    )
 
 
 def stop_flags(run_id: int) -> StopFlags:
@@ -103,9 +105,13 @@ def queued_runs() -> list[int]:
     return list(runs.order_by("id").values_list("id", flat=True))
 
 
-def interrupt_lapsed(owner: str) -> list[tuple[int, int]]:
-    """End every run whose process died as interrupted; return (session, run) of each."""
-    lapsed = Run.objects.filter(_lapsed(), status=RunStatus.RUNNING)
+def interrupt_lapsed(owner: str, spare: Collection[int] = ()) -> list[tuple[int, int]]:
+    """End every run whose process died as interrupted; return (session, run) of each.
+
+    ``spare`` are the runs that the asking process carries out itself: after a sleep of the machine, or of the
+    database, they go on if nobody else was quicker.
+    """
+    lapsed = Run.objects.filter(_lapsed(), status=RunStatus.RUNNING).exclude(pk__in=spare)
     found = list(lapsed.values_list("session_id", "id", "epoch"))
     return [(session, run) for session, run, epoch in found if _interrupt(run, epoch, owner)]
 
