@@ -11,7 +11,7 @@ from chains.actions.chains import (
     open_demo,
 )
 from chains.actions.errors import ActionError, NoSuchDemo, NotRunnable, RunInProgress, SessionGone
-from chains.actions.runs import keep_run, quick_compare, start_run, stop_run, stop_step
+from chains.actions.runs import keep_run, quick_compare, start_run, stop_run, stop_step, title_of
 from chains.actions.sessions import delete_session, rename_session, start_session
 
 __all__ = [
@@ -38,4 +38,5 @@ __all__ = [
     "start_session",
     "stop_run",
     "stop_step",
+    "title_of",
 ]
