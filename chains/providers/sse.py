@@ -29,9 +29,10 @@ class EventStreamDecoder:
         self._limit = max_event_bytes
         # The unfinished line in pieces: joining at each piece would be quadratic for a line of 10 MB.
         self._line: list[bytes] = []
-        self._held = 0
+        self._line_size = 0
         self._name = ""
         self._data: list[bytes] = []
+        self._data_size = 0
         self._after_cr = False
         self._at_start = True
 
@@ -39,14 +40,18 @@ class EventStreamDecoder:
         """Take the next bytes and return the events that they complete."""
         if self._after_cr or b"\r" in data:
             data = self._with_plain_ends(data)
-        if b"\n" not in data:
-            self._hold(data)
-            return []
-        *lines, rest = b"".join([*self._line, data]).split(b"\n")
-        self._line = []
-        self._held = sum(map(len, self._data))
-        self._hold(rest)
-        return self._read(lines)
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines and self._line:
+            lines[0] = b"".join([*self._line, lines[0]])
+            self._line, self._line_size = [], 0
+        events = self._read(lines)
+        if rest:
+            self._line.append(rest)
+            self._line_size += len(rest)
+        if self._line_size + self._data_size > self._limit:
+            raise EventTooLargeError(f"An event is larger than {self._limit} bytes.")
+        return events
 
     def close(self) -> list[ServerSentEvent]:
         """Return the event whose last line or empty line is missing, as some servers leave it."""
@@ -63,16 +68,6 @@ class EventStreamDecoder:
             self._after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
-    def _hold(self, piece: bytes) -> None:
-        if piece:
-            self._line.append(piece)
-            self._count(len(piece))
-
-    def _count(self, size: int) -> None:
-        self._held += size
-        if self._held > self._limit:
-            raise EventTooLargeError(f"An event is larger than {self._limit} bytes.")
-
     def _read(self, lines: list[bytes]) -> list[ServerSentEvent]:
         events: list[ServerSentEvent] = []
         for line in lines:
@@ -81,12 +76,11 @@ class EventStreamDecoder:
                 self._at_start = False
             if line:
                 self._take(line)
-            elif self._data:
+                continue
+            if self._data:
                 events.append(ServerSentEvent(self._name, b"\n".join(self._data)))
-                self._held -= sum(map(len, self._data))
-                self._name, self._data = "", []
-            else:
-                self._name = ""
+                self._data, self._data_size = [], 0
+            self._name = ""
         return events
 
     def _take(self, line: bytes) -> None:
@@ -95,6 +89,6 @@ class EventStreamDecoder:
             value = value[1:]
         if field == b"data":
             self._data.append(value)
-            self._count(len(value))
+            self._data_size += len(value)
         elif field == b"event":
             self._name = value.decode("utf-8", "replace")
