@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chains.providers import simulated_phrases as phrases
 from chains.providers.base import ChatMessage
 
 _WORD = re.compile(r"[^\W\d_][\w'’-]*[^\W_]")
@@ -21,28 +22,25 @@ _CODE = re.compile(
     re.IGNORECASE,
 )
 
-# Words that say nothing about a subject, and those of instructions and of our own answers.
+# Words that say nothing about a subject, and our own: simulated answers are read by simulated agents.
 _EMPTY_WORDS = frozenset(
     re.findall(
         r"\S+",
         """
-    able about above after again against agent also always among analysis another answer answers
-    anything around asked based because becomes been before being below best better between both brief
-    cannot change claim come correctness could describe does doing done down during each either else
-    even every exactly explain failed fails fast find first five follow following form four from give
-    given goes good great happens have having heading heard here however input into itself just keep
-    know known last least less like line lines list little long look made made-up main make makes many
-    material matter means mind model more most much must name need needs never next none nothing number
-    often once only other otherwise output over parallel part parts people please point points previous
-    rather really result results review right said same second section sections seems sentence sentences
-    short should show simple simulated since slow some something sort step still such summarise
-    summarize sure take tell text than that their them then there these they thing things think this
-    those three through time turn under until upon used uses using very want wants well were what when
-    where whether which while will with within without word words work works worse would write writes
-    writing year your yours
+    able above again against agent also always among analysis another answers anything argue based
+    because becomes been being below between blocker brief build cannot claim compare consider
+    correctness create describe design develop discuss doing done draft during each edit either even
+    exactly explain extract failed fails fast find five following form four given goes great happens
+    having heading heard however imagine implement improve input itself just know known last least lines
+    list little made made-up main major make makes many material matter means minor much need never none
+    number otherwise output over parallel part parts please points prepare previous rate rather really
+    recommend replace result results review rewrite said same section sections seems sentences show
+    simple since slow some something sort such suggest summarise summarize sure switch their them these
+    thing things think those through time translate under upon used using very want wants were whether
+    which while within word works worse write writes writing yours
     """,
     )
-)
+) | {word.lower() for word in _WORD.findall(" ".join(phrases.ALL))}
 
 # What usually decides between the names of routers' exits.
 _HINTS = {
@@ -72,6 +70,7 @@ class Reading:
     choices: tuple[str, ...]
     example: Any
     wants_code: bool
+    role: str
     instructions: str
     material: str
 
@@ -85,11 +84,12 @@ def read(messages: Sequence[ChatMessage]) -> Reading:
     return Reading(
         subject=_subject(about),
         keywords=_keywords(about),
-        labels=tuple(dict.fromkeys(_LABEL.findall(instructions)))[:6],
+        labels=tuple(dict.fromkeys(_LABEL.findall(instructions.rstrip().rpartition("\n\n")[2])))[:6],
         voices=tuple(dict.fromkeys(_VOICE.findall(prompt)))[:6],
         choices=_choices(system, instructions),
         example=_example(instructions) or _example(system),
         wants_code=bool(_CODE.search(f"{system}\n{instructions}")),
+        role=system,
         instructions=f"{system}\n{instructions}",
         material=material,
     )
@@ -123,9 +123,10 @@ def _split(prompt: str) -> tuple[str, str]:
 
 
 def _without_announcements(material: str) -> str:
-    """Drop lines such as "The change:" that only say what follows, and our own label."""
+    """Drop lines such as "The change:" that only say what follows, headings, and our own label."""
     lines = [line for line in material.splitlines() if not line.rstrip().endswith(":")]
-    return "\n".join(line for line in lines if not line.startswith(("--- ", "*Simulated"))) or material
+    own = ("--- ", "### ", "*Simulated")
+    return "\n".join(line for line in lines if not line.startswith(own)) or material
 
 
 def _subject(material: str) -> str:
