@@ -39,7 +39,7 @@ class Answer:
         if self._script.compress:
             self._response.enable_compression(web.ContentCoding.gzip)
         await self._response.prepare(request)
-        for text in self._wire.opening(self._call.body):
+        for text in self._wire.opening(self._script, self._call.body):
             await self._write(text)
         if await self._stream():
             await self._response.write_eof()
@@ -93,6 +93,8 @@ class Answer:
         counts = (len(self._wire.prompt(self._call.body).split()), tokens)
         for text in self._wire.ending(self._script, counts):
             await self._write(text)
+        if self._script.litter:
+            await self._write("data: {\n\n")
         if self._script.linger:
             await asyncio.sleep(self._script.linger)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,13 +22,27 @@ class Call:
     arrived: float
     body: Any
     headers: dict[str, str]
-    number: int
     port: int  # the client's: equal ports mean one connection
+    number: int = 0  # among the calls of its model, from 1
     first_byte_at: float | None = None
     first_token_at: float | None = None
     last_byte_at: float | None = None
     hung_up_at: float | None = None
     finished: bool = False
+
+    def facts(self) -> dict[str, Any]:
+        """Return what another process may want to know of it."""
+        names = (
+            "model",
+            "wire",
+            "arrived",
+            "first_byte_at",
+            "first_token_at",
+            "last_byte_at",
+            "hung_up_at",
+            "finished",
+        )
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(slots=True)
@@ -35,12 +50,15 @@ class Recording:
     """All calls, oldest first."""
 
     _calls: list[Call] = field(default_factory=list)
+    _counts: Counter[str] = field(default_factory=Counter)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def add(self, call: Call) -> None:
-        """Note a request that has arrived."""
+        """Note a request that has arrived, and give it its number."""
         with self._changed:
             self._calls.append(call)
+            self._counts[call.model] += 1
+            call.number = self._counts[call.model]
             self._changed.notify_all()
 
     def note(self, call: Call, **facts: object) -> None:
@@ -59,6 +77,7 @@ class Recording:
         """Forget them."""
         with self._changed:
             self._calls.clear()
+            self._counts.clear()
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until the condition holds. Raises ``AssertionError`` if it takes too long."""

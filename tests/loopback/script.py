@@ -45,6 +45,7 @@ class Script:
     finish: str = "stop"  # or length, content_filter, refusal, blocked_prompt
     usage: bool = True
     end_marker: bool = True  # [DONE] or message_stop after the finish
+    litter: bool = False  # something that is no JSON follows the finish
     linger: float = 0.0  # seconds that the stream stays open after it
     crlf: bool = False
     split: int = 0  # bytes per write; 0 writes whole events
@@ -76,13 +77,15 @@ class Script:
         return [*words, f"{tag} heard: {prompt}"] if self.echo else words
 
 
+_TYPES = get_type_hints(Script)
+
+
 def parse(model: str) -> Script | None:
     """Read ``loop:tps=50,tokens=150,fault=cut,after=20``; None if the name is not of that form."""
     if not model.startswith(PREFIX):
         return None
-    types = get_type_hints(Script)
     values: dict[str, Any] = {}
     for part in model.removeprefix(PREFIX).split(","):
         name, _, value = part.partition("=")
-        values[name] = value == "1" if types[name] is bool else types[name](value)
+        values[name] = value == "1" if _TYPES[name] is bool else _TYPES[name](value)
     return Script(**values)

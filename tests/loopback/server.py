@@ -87,6 +87,9 @@ class LoopbackProvider:
         )
         return self._recording.of(model)[-1]
 
+    def announce(self) -> None:
+        """Say that it serves; a process of its own prints this."""
+
     def start(self) -> LoopbackProvider:
         """Serve in the background."""
         self._thread = threading.Thread(target=self.serve, name="loopback-provider", daemon=True)
@@ -121,6 +124,7 @@ class LoopbackProvider:
         await site.start()
         self.port = runner.addresses[0][1]
         self._up.set()
+        self.announce()
         await self._stop.wait()
         await runner.cleanup()
 
@@ -131,8 +135,15 @@ class LoopbackProvider:
         application.router.add_post("/v1/messages", partial(self._chat, wire=anthropic))
         application.router.add_post("/v1beta/models/{call:.+}", partial(self._chat, wire=gemini))
         application.router.add_get("/v1/models", self._list_v1)
+        application.router.add_get("/calls", self._tell_calls)
         application.router.add_get("/v1beta/models", partial(self._list, wire=gemini))
         return application
+
+    async def _tell_calls(self, request: web.Request) -> web.Response:
+        """Tell another process what was seen of the models with this in their names."""
+        tag = request.query.get("tag", "")
+        seen = [call for call in self.calls if tag in call.model]
+        return web.json_response([call.facts() for call in seen])
 
     async def _list_v1(self, request: web.Request) -> web.Response:
         # One path, two formats: only Anthropic's clients name a version.
@@ -146,6 +157,8 @@ class LoopbackProvider:
 
     async def _chat(self, request: web.Request, wire: Wire) -> web.StreamResponse:
         arrived = time.monotonic()
+        # Requests that came together are all noted before the first is worked on.
+        await asyncio.sleep(0)
         raw = await request.read()
         call = self._record(request, wire, raw, arrived)
         if not _has_key(request):
@@ -171,7 +184,6 @@ class LoopbackProvider:
             arrived=arrived,
             body=body,
             headers={name.lower(): value for name, value in request.headers.items()},
-            number=len(self._recording.of(model)) + 1,
             port=request.transport.get_extra_info("peername")[1],
         )
         self._recording.add(call)

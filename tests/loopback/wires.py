@@ -25,7 +25,7 @@ class Wire(Protocol):
     name: str
 
     def prompt(self, body: Any) -> str: ...
-    def opening(self, body: Any) -> list[str]: ...
+    def opening(self, script: Script, body: Any) -> list[str]: ...
     def token(self, text: str) -> str: ...
     def reasoning(self, text: str) -> str: ...
     def ending(self, script: Script, counts: tuple[int, int]) -> list[str]: ...
@@ -50,7 +50,7 @@ class OpenAIWire:
         return event({"object": "chat.completion.chunk",
                       "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})  # fmt: skip
 
-    def opening(self, body: Any) -> list[str]:
+    def opening(self, script: Script, body: Any) -> list[str]:
         return [self._chunk({"role": "assistant", "content": ""})]
 
     def token(self, text: str) -> str:
@@ -95,9 +95,11 @@ class AnthropicWire:
     def prompt(self, body: Any) -> str:
         return str([m["content"] for m in body["messages"] if m["role"] == "user"][-1])
 
-    def opening(self, body: Any) -> list[str]:
-        usage = {"input_tokens": len(self.prompt(body).split()), "output_tokens": 1}
-        start = {"type": "message_start", "message": {"role": "assistant", "content": [], "usage": usage}}
+    def opening(self, script: Script, body: Any) -> list[str]:
+        message: dict[str, Any] = {"role": "assistant", "content": []}
+        if script.usage:
+            message["usage"] = {"input_tokens": len(self.prompt(body).split()), "output_tokens": 1}
+        start = {"type": "message_start", "message": message}
         block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
         return [event(start, "message_start"), event(block, "content_block_start"), self.ping()]
 
@@ -145,7 +147,7 @@ class GeminiWire:
             candidate["finishReason"] = finish
         return event({"candidates": [candidate], **more})
 
-    def opening(self, body: Any) -> list[str]:
+    def opening(self, script: Script, body: Any) -> list[str]:
         return []
 
     def token(self, text: str) -> str:
