@@ -12,7 +12,7 @@ import pytest
 from chains.providers.base import ChatMessage, ChatRequest, Completion, Endpoint, FinishReason, TextChunk
 from chains.providers.errors import ErrorKind, ProviderError
 from chains.providers.simulated import SimulatedProvider, plan
-from chains.providers.simulated_text import NOTE
+from chains.providers.simulated_phrases import NOTE
 
 PROVIDER = SimulatedProvider(Endpoint("simulated", "Simulated", "simulated"))
 AT_ONCE = {"first_token_ms": 0, "tokens_per_second": 1_000_000}
