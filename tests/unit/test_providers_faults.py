@@ -1,4 +1,4 @@
-"""Every fault of a provider, before and after the first token, in the three wire formats over real sockets."""
+"""Every fault of a provider in the three wire formats over real sockets, before and after the first token."""
 
 from __future__ import annotations
 
