@@ -36,7 +36,7 @@ class MessageField(forms.CharField):
 
     def to_python(self, value: Any) -> str:
         """Count a message of nothing but white space as empty, and use one kind of line end."""
-        text = super().to_python(value).replace("\r\n", "\n")
+        text = (super().to_python(value) or "").replace("\r\n", "\n")
         return text if text.strip() else ""
 
 
@@ -48,7 +48,6 @@ class MessageForm(forms.Form):
     chain = forms.ModelChoiceField(
         Chain.objects.none(),
         required=False,
-        empty_label=None,
         error_messages={"invalid_choice": "That chain is not there any more: pick another one."},
     )
 
@@ -58,8 +57,9 @@ class MessageForm(forms.Form):
         choice = self.fields["chain"]
         assert isinstance(choice, forms.ModelChoiceField)
         choice.queryset = runnable_chains(session)
-        if session.chain is None:
-            choice.empty_label = "Pick a chain"
+        # Written out: a widget reads its choices more than once, and each time would be a query.
+        nothing = [] if session.chain else [("", "Pick a chain")]
+        choice.choices = nothing + [(chain.pk, chain.name) for chain in choice.queryset]
 
     def clean_chain(self) -> Chain:
         """Run the session's chain when none was picked."""
@@ -120,7 +120,10 @@ class KeepForm(forms.Form):
 
     name = forms.CharField(
         max_length=100,
-        error_messages={"required": "Give the chain a name.", "max_length": "A name may have 100 characters."},
+        error_messages={
+            "required": "Give the chain a name.",
+            "max_length": "A name may have 100 characters.",
+        },
     )
 
 

@@ -1,0 +1,73 @@
+"""How numbers and plans are written on pages."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django import template
+
+from chains import queries
+
+register = template.Library()
+
+
+class Tick(NamedTuple):
+    """A mark of a time axis: where (in per cent of the width) and when (in ms)."""
+
+    place: str
+    ms: int
+
+
+@register.filter
+def duration(ms: float | None) -> str:
+    """Write milliseconds as a person reads them: ``85 ms``, ``3.6 s``, ``2 min 05 s``."""
+    return "unknown" if ms is None else queries.duration_text(ms)
+
+
+@register.filter
+def saved_share(totals: queries.Totals) -> str:
+    """Write what parallelism saved as a share of the sum: ``74 %``."""
+    return f"{100 * totals.saved_ms / totals.sum_ms:.0f} %" if totals.sum_ms else "0 %"
+
+
+@register.filter
+def price(value: float | None) -> str:
+    """Write USD per million tokens: ``$2.50``."""
+    if value is None:
+        return "?"
+    return f"${value:.2f}" if value >= 1 or not value else f"${value:.3g}"
+
+
+@register.filter
+def percent_of(part: float, whole: float) -> str:
+    """Write a place or an extent for an SVG attribute: ``12.5%``."""
+    return f"{100 * part / whole:.3f}%" if whole else "0%"
+
+
+@register.filter
+def lasted(bar: queries.Bar) -> int:
+    """Return how long a call took, in ms."""
+    return bar.end_ms - bar.start_ms
+
+
+@register.simple_tag
+def percent_between(start: float, end: float, whole: float) -> str:
+    """Write the extent from ``start`` to ``end`` in per cent of the whole, never too thin to be seen."""
+    return f"{max(0.3, 100 * (end - start) / whole):.3f}%" if whole else "0%"
+
+
+@register.simple_tag
+def ticks(width_ms: float) -> list[Tick]:
+    """Mark a time axis at round steps, at most six of them."""
+    step = next((s for s in _steps() if width_ms / s <= 6), 3_600_000)
+    return [Tick(percent_of(ms, width_ms), ms) for ms in range(0, int(width_ms) + 1, step)]
+
+
+@register.simple_tag
+def label_of(column: queries.Column, status: str) -> str:
+    """Write what a column would say in this status, for pages that see it change."""
+    return queries.status_label(parallel=column.parallel, status=status, waiting_for=column.waiting_for)
+
+
+def _steps() -> list[int]:
+    return [scale * digit for scale in (10, 100, 1_000, 10_000, 100_000) for digit in (1, 2, 5)]

@@ -1,0 +1,45 @@
+"""Chains, as far as the start page and sessions need them: open a demo, start with one, keep one."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from chains import actions
+from chains.forms import KeepForm
+from chains.views import access
+from chains.views.access import Request
+
+
+@require_POST
+def demo_open(request: Request, slug: str) -> HttpResponse:
+    """Copy a demo chain to the user, once, and start a session with it."""
+    try:
+        chain = actions.open_demo(owner=request.user, slug=slug)
+    except actions.NoSuchDemo as error:
+        raise Http404 from error
+    session = actions.start_session(owner=request.user, chain=chain)
+    return redirect("session_detail", session.pk)
+
+
+@require_POST
+def chain_start(request: Request, slug: str) -> HttpResponse:
+    """Start a session with one of the user's chains."""
+    session = actions.start_session(owner=request.user, chain=access.chain_for(request, slug))
+    return redirect("session_detail", session.pk)
+
+
+@require_POST
+def chain_keep(request: Request, slug: str) -> HttpResponse:
+    """Name a quick compare's chain and keep it."""
+    chain = access.chain_for(request, slug)
+    form = KeepForm(request.POST)
+    if form.is_valid():
+        actions.keep_chain(chain=chain, name=form.cleaned_data["name"])
+        messages.success(request, f"Kept as “{chain.name}”: it is among your chains now.")
+    else:
+        messages.error(request, str(form.errors["name"][0]))
+    session = chain.sessions.order_by("-active_at").first()
+    return redirect("session_detail", session.pk) if session else redirect("home")

@@ -1,0 +1,33 @@
+"""The start page: quick compare, demo chains, own chains."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from chains import queries
+from chains.forms import CompareForm
+from chains.views.access import Request
+
+
+@require_GET
+def home(request: Request) -> HttpResponse:
+    """Show what a session can start from."""
+    return home_page(request, CompareForm())
+
+
+def home_page(request: Request, form: CompareForm, *, status: int = 200) -> HttpResponse:
+    """Render the start page with this state of the quick compare."""
+    chains, themes = queries.chain_library(request.user)
+    models = queries.models_for_compare()
+    context = {
+        "form": form,
+        "models": models,
+        "chosen": {int(pk) for pk in form["models"].value() or () if str(pk).isdecimal()},
+        "only_simulated": all(model.is_simulated for model in models),
+        "chains": chains,
+        "themes": themes,
+        "groups": queries.sidebar(request.user),
+    }
+    return render(request, "home.html", context, status=status)

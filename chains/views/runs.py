@@ -1,0 +1,53 @@
+"""Runs: compare models, stop a run, keep one in the history."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from chains import actions
+from chains.forms import CompareForm
+from chains.models import Run
+from chains.views import access
+from chains.views.access import Request
+from chains.views.home import home_page
+
+
+@require_POST
+def compare(request: Request) -> HttpResponse:
+    """Send one message to several models, in a session of its own."""
+    form = CompareForm(request.POST)
+    if form.is_valid():
+        sent = form.cleaned_data
+        try:
+            run = actions.quick_compare(
+                owner=request.user, models=sent["models"], text=sent["input"], request_id=sent["request_id"]
+            )
+        except actions.ActionError as error:
+            form.add_error(error.field if error.field in form.fields else "input", str(error))
+        else:
+            return to_run(run)
+    return home_page(request, form, status=422)
+
+
+@require_POST
+def run_stop(request: Request, pk: int) -> HttpResponse:
+    """Stop a run. The page learns by its socket when it has ended."""
+    run = access.run_for(request, pk)
+    actions.stop_run(run=run)
+    return HttpResponse(status=204) if request.htmx else to_run(run)
+
+
+@require_POST
+def run_keep(request: Request, pk: int) -> HttpResponse:
+    """Make a run that did not complete part of the history, or take it out again."""
+    run = access.run_for(request, pk)
+    actions.keep_run(run=run, kept=request.POST.get("kept") == "1")
+    return to_run(run)
+
+
+def to_run(run: Run) -> HttpResponse:
+    """Lead to a run's place in its session's page."""
+    return redirect(f"{reverse('session_detail', args=[run.session_id])}#run-{run.pk}")

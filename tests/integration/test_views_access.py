@@ -1,0 +1,137 @@
+"""Another person's objects answer exactly like what does not exist, at every address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from chains.models import Chain, ChatSession, Run, User
+from tests.integration.pages_cast import complete, run_in, session_of
+
+pytestmark = pytest.mark.django_db
+
+ClientFor = Callable[[User], Client]
+NOWHERE = 999_999
+
+Page = tuple[str, str, dict[str, Any]]
+
+SESSION_PAGES: list[Page] = [
+    ("get", "session_detail", {}),
+    ("get", "session_delete", {}),
+    ("get", "session_older", {"before": 5}),
+    ("post", "session_send", {"input": "Hello", "request_id": "r1"}),
+    ("post", "session_rename", {"title": "Mine now"}),
+    ("post", "session_delete", {}),
+]
+RUN_PAGES: list[Page] = [("post", "run_stop", {}), ("post", "run_keep", {"kept": "1"})]
+STEP_PAGES: list[Page] = [("post", "step_stop", {}), ("get", "step_text", {})]
+CHAIN_PAGES: list[Page] = [("post", "chain_start", {}), ("post", "chain_keep", {"name": "Mine now"})]
+
+
+@pytest.fixture
+def session(alice: User) -> ChatSession:
+    session = session_of(alice)
+    complete(run_in(session))
+    return session
+
+
+def answers_like_nothing(client: Client, page: Page, existing: object, missing: object) -> bool:
+    """Ask for somebody's object and for none: the same status and the same page."""
+    method, name, data = page
+    there = getattr(client, method)(reverse(name, args=[existing]), data)
+    nowhere = getattr(client, method)(reverse(name, args=[missing]), data)
+    return there.status_code == nowhere.status_code == 404 and words(there) == words(nowhere)
+
+
+def words(response: HttpResponse) -> str:
+    """Return a page without what differs from request to request anyway."""
+    return re.sub(r'(X-CSRFToken": |name="csrfmiddlewaretoken" value=)"\w+"', "", response.content.decode())
+
+
+@pytest.mark.parametrize("page", SESSION_PAGES)
+def test_another_persons_session_does_not_exist(
+    page: Page, session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    assert answers_like_nothing(client_for(bob), page, session.pk, NOWHERE)
+    session.refresh_from_db()
+    assert (session.runs.count(), session.title) == (1, "Is it so?")
+
+
+@pytest.mark.parametrize("page", RUN_PAGES)
+def test_another_persons_run_does_not_exist(
+    page: Page, session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    run = Run.objects.get(session=session)
+    assert answers_like_nothing(client_for(bob), page, run.pk, NOWHERE)
+
+
+@pytest.mark.parametrize("page", STEP_PAGES)
+def test_another_persons_step_does_not_exist(
+    page: Page, session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    step = Run.objects.get(session=session).steps.all()[0]
+    assert answers_like_nothing(client_for(bob), page, step.pk, NOWHERE)
+
+
+@pytest.mark.parametrize("page", CHAIN_PAGES)
+def test_another_persons_chain_does_not_exist(
+    page: Page, session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    chain = Chain.objects.get()
+    assert answers_like_nothing(client_for(bob), page, chain.slug, "no-such-chain")
+    assert not ChatSession.objects.visible_to(bob).exists()
+
+
+def test_another_persons_chain_cannot_be_sent_to_or_started_with(
+    session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    own = session_of(bob)
+    chain = session.chain_id
+    client = client_for(bob)
+    sent = client.post(
+        reverse("session_send", args=[own.pk]), {"input": "Hello", "request_id": "r1", "chain": chain}
+    )
+    assert sent.status_code == 422
+    assert client.post(reverse("session_new"), {"chain": chain}).headers["Location"] == reverse("home")
+    assert not Run.objects.visible_to(bob).exists()
+
+
+def test_the_start_page_and_the_search_show_only_ones_own(
+    session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    client = client_for(bob)
+    for address in (reverse("home"), reverse("session_search") + "?q=so"):
+        page = client.get(address).content.decode()
+        assert "Is it so?" not in page
+        assert "Critics" not in page
+
+
+@pytest.mark.parametrize("name", ["home", "session_search"])
+def test_a_page_needs_a_login(name: str, client: Client, db: None) -> None:
+    assert client.get(reverse(name)).headers["Location"].startswith(reverse("account_login"))
+
+
+def test_a_session_page_needs_a_login(session: ChatSession, client: Client) -> None:
+    response = client.get(reverse("session_detail", args=[session.pk]))
+    assert response.headers["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize(
+    "page", [*SESSION_PAGES[3:5], *RUN_PAGES, *STEP_PAGES[:1], *CHAIN_PAGES, ("post", "demo_open", {})]
+)
+def test_what_changes_something_is_a_post(page: Page, alice: User, client_for: ClientFor) -> None:
+    assert client_for(alice).get(reverse(page[1], args=[1])).status_code == 405
+
+
+def test_a_post_without_the_csrf_token_is_refused(session: ChatSession, alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    address = reverse("session_send", args=[session.pk])
+    assert client.post(address, {"input": "Hello", "request_id": "r1"}).status_code == 403
+    assert Run.objects.count() == 1

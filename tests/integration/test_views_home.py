@@ -1,0 +1,130 @@
+"""The start page: quick compare, demo chains, own chains."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from chains.models import Chain, ChatSession, Run, User
+from tests.integration.pages_cast import chain_of, model
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(alice: User, client_for: Callable[[User], Client]) -> Client:
+    return client_for(alice)
+
+
+def compare(client: Client, models: list[int], text: str = "Which is it?") -> Any:
+    return client.post(reverse("compare"), {"models": models, "input": text, "request_id": "r1"})
+
+
+def models(number: int) -> list[int]:
+    return [model(f"m{index}").pk for index in range(number)]
+
+
+def test_two_models_answer_one_message_in_a_session_of_their_own(client: Client) -> None:
+    response = compare(client, models(2))
+    run = Run.objects.get()
+    assert response.headers["Location"] == f"{reverse('session_detail', args=[run.session_id])}#run-{run.pk}"
+    assert [step.connection_type for step in run.steps.all()] == ["parallel", "parallel"]
+    assert run.chain_version.chain.is_unnamed
+
+
+def test_a_comparison_that_is_sent_twice_is_one_run(client: Client) -> None:
+    first, again = compare(client, models(2)), compare(client, models(2))
+    assert Run.objects.count() == ChatSession.objects.count() == 1
+    assert first.headers["Location"] == again.headers["Location"]
+
+
+@pytest.mark.parametrize("number", [0, 1, 9])
+def test_too_few_or_too_many_models_are_refused_and_everything_typed_stays(
+    number: int, client: Client
+) -> None:
+    picked = models(9)[:number]
+    response = compare(client, picked)
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert re.search(r'id="compare-error" role="alert">Pick at ', page)
+    assert re.search(r"<textarea[^>]*>Which is it\?</textarea>", page)
+    assert page.count(" checked>") == number
+    assert not Run.objects.exists()
+
+
+def test_a_model_that_is_not_there_is_refused_and_the_message_stays(client: Client) -> None:
+    response = compare(client, [*models(2), 999_999])
+    assert response.status_code == 422
+    assert "Which is it?" in response.content.decode()
+    assert not Run.objects.exists()
+
+
+def test_a_comparison_of_nothing_is_refused_and_the_models_stay_picked(client: Client) -> None:
+    response = compare(client, models(3), text=" ")
+    assert response.status_code == 422
+    assert "Type a message first." in response.content.decode()
+    assert response.content.decode().count(" checked>") == 3
+
+
+def test_with_only_the_simulated_provider_the_page_says_how_to_add_a_key(client: Client) -> None:
+    models(2)
+    assert "OPENAI_API_KEY" in client.get(reverse("home")).content.decode()
+
+
+def test_a_comparison_can_be_kept_as_a_chain(client: Client) -> None:
+    compare(client, models(2))
+    chain = Chain.objects.get()
+    assert "Quick compare" not in client.get(reverse("home")).content.decode()
+    response = client.post(reverse("chain_keep", args=[chain.slug]), {"name": "My two"})
+    session = ChatSession.objects.get()
+    assert response.headers["Location"] == reverse("session_detail", args=[session.pk])
+    assert "My two" in client.get(reverse("home")).content.decode()
+
+
+def test_a_chain_is_not_kept_without_a_name(client: Client) -> None:
+    compare(client, models(2))
+    chain = Chain.objects.get()
+    response = client.post(reverse("chain_keep", args=[chain.slug]), {"name": ""}, follow=True)
+    assert "Give the chain a name." in response.content.decode()
+    assert Chain.objects.get().is_unnamed
+
+
+def test_a_demo_is_copied_once_and_opens_a_session(client: Client, alice: User) -> None:
+    model()
+    page = client.get(reverse("home")).content.decode()
+    demo = re.search(r'action="(/demos/[^"]+/open)"', page)
+    assert demo is not None
+    opened = [client.post(demo[1]) for _ in range(2)]
+    assert Chain.objects.visible_to(alice).count() == 1
+    session = ChatSession.objects.latest("pk")
+    assert opened[1].headers["Location"] == reverse("session_detail", args=[session.pk])
+    assert session.chain is not None
+    assert session.chain.demo_slug
+
+
+def test_a_demo_that_is_not_there_is_not_found(client: Client) -> None:
+    model()
+    assert client.post(reverse("demo_open", args=["no-such-demo"])).status_code == 404
+
+
+def test_own_chains_start_sessions(client: Client, alice: User) -> None:
+    chain = chain_of(alice)
+    start = reverse("chain_start", args=[chain.slug])
+    assert start in client.get(reverse("home")).content.decode()
+    response = client.post(start)
+    session = ChatSession.objects.get()
+    assert session.chain == chain
+    assert response.headers["Location"] == reverse("session_detail", args=[session.pk])
+
+
+def test_a_new_session_is_for_one_of_ones_chains(client: Client, alice: User) -> None:
+    chain = chain_of(alice)
+    client.post(reverse("session_new"), {"chain": chain.pk})
+    assert ChatSession.objects.get().chain == chain
+    assert client.post(reverse("session_new")).headers["Location"] == reverse("home")
+    assert ChatSession.objects.count() == 1
