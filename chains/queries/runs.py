@@ -50,12 +50,14 @@ def session_page(*, session: ChatSession, before: int | None = None, limit: int 
     if before is not None:
         rows = rows.filter(pk__lt=before)
     found = list(rows.values_list("id", flat=True)[: limit + 1])
-    shown = found[:limit]
+    shown = bands(session=session, run_ids=found[:limit])
+    # Only the newest run can be live.
+    live_run = next((band.run for band in shown if band.run.is_live), None)
     return SessionPage(
         session=session,
-        bands=bands(session=session, run_ids=shown),
-        older=shown[-1] if len(found) > limit else None,
-        live_run=session.runs.live().first(),
+        bands=shown,
+        older=found[limit - 1] if len(found) > limit else None,
+        live_run=live_run if before is None else session.runs.live().first(),
     )
 
 
