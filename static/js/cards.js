@@ -1,0 +1,31 @@
+// Columns by hand: unfold a card on a phone, show one column alone on a wide screen.
+const isPhone = window.matchMedia("(width < 48rem)");
+
+function toggleCard(column) {
+  const button = column.querySelector("[data-expand]");
+  const isOpen = button.getAttribute("aria-expanded") === "true" || column.dataset.expanded === "true";
+  column.dataset.expanded = String(!isOpen);
+  button.setAttribute("aria-expanded", String(!isOpen));
+}
+
+function focusColumn(column) {
+  const row = column.closest("[data-stages]");
+  const isAlone = column.hasAttribute("data-alone");
+  for (const other of row.querySelectorAll("[data-alone]")) {
+    other.removeAttribute("data-alone");
+    other.querySelector("[data-focus]").setAttribute("aria-pressed", "false");
+  }
+  column.toggleAttribute("data-alone", !isAlone);
+  row.toggleAttribute("data-has-alone", !isAlone);
+  column.querySelector("[data-focus]").setAttribute("aria-pressed", String(!isAlone));
+}
+
+document.addEventListener("click", (event) => {
+  const column = event.target.closest(".column");
+  if (!column) return;
+  if (event.target.closest("[data-focus]")) focusColumn(column);
+  else if (event.target.closest("[data-expand]")) toggleCard(column);
+  else if (isPhone.matches && event.target.closest(".column-title, .column-model") && !event.target.closest("button, a, form")) {
+    toggleCard(column);
+  }
+});

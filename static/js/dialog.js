@@ -1,0 +1,13 @@
+// What is loaded into the dialog opens it; without this script the same link leads to a page.
+const dialog = document.getElementById("dialog");
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target !== dialog || !dialog.firstElementChild) return;
+  document.getElementById("sidebar").hidePopover?.();
+  dialog.showModal();
+});
+dialog?.addEventListener("click", (event) => {
+  if (event.target !== dialog && !event.target.closest("[data-close]")) return;
+  event.preventDefault();
+  dialog.close();
+});

@@ -1,0 +1,58 @@
+// Each answer scrolls alone and follows its text only while the reader is at its end.
+const END_PX = 24;
+const places = new WeakMap(); // answer → { top, follows }
+
+const atEnd = (answer) => answer.scrollHeight - answer.scrollTop - answer.clientHeight < END_PX;
+const placeOf = (answer) => places.get(answer) ?? { top: 0, follows: true };
+
+export const isFollowed = (answer) => placeOf(answer).follows;
+
+export function toEnd(answer) {
+  answer.scrollTop = answer.scrollHeight;
+  places.set(answer, { top: answer.scrollTop, follows: true });
+  showJump(answer);
+}
+
+function showJump(answer) {
+  const button = answer.parentElement.querySelector("[data-jump]");
+  const isLive = answer.closest("[data-status]").dataset.status === "streaming";
+  if (button) button.hidden = placeOf(answer).follows || !isLive;
+}
+
+function scrolled(answer) {
+  const { top, follows } = placeOf(answer);
+  // Text that comes in between also leaves the end behind: only a move upwards is the reader's.
+  const stays = atEnd(answer) || (follows && answer.scrollTop >= top);
+  places.set(answer, { top: answer.scrollTop, follows: stays });
+  showJump(answer);
+}
+
+// Bring a group's running columns into sight, unless the reader moved the row.
+export function reveal(column) {
+  const row = column.closest("[data-stages]");
+  if (!row || row.dataset.moved !== undefined || row.scrollWidth <= row.clientWidth) return;
+  const stage = column.closest(".stage").getBoundingClientRect();
+  const seen = row.getBoundingClientRect();
+  if (stage.left < seen.left || stage.right > seen.right) {
+    row.scrollBy({ left: stage.left - seen.left - 12, behavior: "smooth" });
+  }
+}
+
+document.addEventListener("scroll", (event) => event.target.dataset?.answer !== undefined && scrolled(event.target), {
+  capture: true,
+  passive: true,
+});
+for (const kind of ["wheel", "pointerdown", "keydown"]) {
+  document.addEventListener(
+    kind,
+    (event) => {
+      const row = event.target.closest?.("[data-stages]");
+      if (row) row.dataset.moved = "";
+    },
+    { passive: true },
+  );
+}
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-jump]");
+  if (button) toEnd(button.parentElement.querySelector("[data-answer]"));
+});

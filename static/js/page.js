@@ -1,0 +1,138 @@
+// What frames do to the page. Each function can be applied again, and out of turn, without harm.
+import { blocksOf, putBlocks, removeTail } from "./answers.js";
+import { showRun } from "./composer.js";
+import { reveal } from "./follow.js";
+
+const LIVE_RUN = ["queued", "running"];
+const LIVE_STEP = ["pending", "running", "streaming"];
+const runLabels = JSON.parse(document.getElementById("run-labels").textContent);
+const runs = document.getElementById("runs");
+
+export const bandOf = (run) => document.getElementById(`run-${run}`);
+export const columnOf = (step) => document.getElementById(`step-${step}`);
+export const answerOf = (step) => document.getElementById(`step-${step}-answer`);
+export const isLiveRun = (band) => LIVE_RUN.includes(band.dataset.runStatus);
+const isLiveStep = (column) => LIVE_STEP.includes(column.dataset.status);
+const isFinal = (answer) => answer.dataset.sha256 !== undefined;
+
+export function parse(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild;
+}
+
+export function setStepStatus({ step, attempt, status, label }) {
+  const column = columnOf(step);
+  const answer = answerOf(step);
+  if (!column || attempt < Number(answer.dataset.attempt)) return;
+  if (attempt > Number(answer.dataset.attempt)) beginAttempt(answer, attempt);
+  else if (!isLiveStep(column) && LIVE_STEP.includes(status)) return;
+  column.dataset.status = status;
+  const words = label ?? column.getAttribute(`data-label-${status}`);
+  if (words) column.querySelector(".state-label").textContent = words;
+  if (status === "streaming") {
+    column.dataset.expanded ??= "true"; // on a phone it stays open once it has been read
+    reveal(column);
+  }
+}
+
+function beginAttempt(answer, attempt) {
+  answer.dataset.attempt = attempt;
+  delete answer.dataset.length;
+  delete answer.dataset.sha256;
+  answer.replaceChildren();
+}
+
+export function finishAnswer({ step, attempt, length, sha256 }) {
+  const answer = answerOf(step);
+  if (!answer || attempt < Number(answer.dataset.attempt)) return;
+  Object.assign(answer.dataset, { attempt, length, sha256 });
+  removeTail(answer);
+}
+
+export function setRunStatus({ run, status }) {
+  const band = bandOf(run);
+  if (!band || (!isLiveRun(band) && LIVE_RUN.includes(status))) return;
+  const hasEnded = isLiveRun(band) && !LIVE_RUN.includes(status);
+  band.dataset.runStatus = status;
+  band.querySelector("[data-run-label]").textContent = runLabels[status];
+  if (hasEnded) document.getElementById("announcer").textContent = `Run ended: ${runLabels[status]}.`;
+}
+
+// Put a part in place of the one with its id; what a person opened or focused in it stays so.
+export function replacePart(id, html) {
+  const old = document.getElementById(id);
+  if (old) swapPart(old, parse(html));
+}
+
+function swapPart(old, next) {
+  const marks = (part) => [...part.querySelectorAll("summary, button, a, input")];
+  const focused = marks(old).indexOf(document.activeElement);
+  const opened = [...old.querySelectorAll("details")].map((details) => details.open);
+  next.querySelectorAll("details").forEach((details, index) => (details.open = opened[index] ?? details.open));
+  for (const state of ["aria-expanded", "aria-pressed"]) {
+    const value = old.querySelector(`[${state}]`)?.getAttribute(state);
+    if (value) next.querySelector(`[${state}]`)?.setAttribute(state, value);
+  }
+  old.replaceWith(next);
+  htmx.process(next);
+  if (focused >= 0) marks(next)[focused]?.focus({ preventScroll: true });
+}
+
+// Show a run: a new one in its place, one that is there already part by part. Returns its band.
+export function showBand(run, html, keepsAnswer) {
+  const next = parse(html);
+  const old = bandOf(run);
+  if (old) {
+    mergeBand(old, next, keepsAnswer);
+    return old;
+  }
+  const after = [...runs.querySelectorAll(":scope > [data-run]")].find((band) => Number(band.dataset.run) > run);
+  runs.insertBefore(next, after ?? null);
+  htmx.process(next);
+  bandCame(next);
+  return next;
+}
+
+// A band that just came onto the page takes the attention: the ones before it fold.
+export function bandCame(band) {
+  document.getElementById("session-empty")?.remove();
+  if (band.nextElementSibling) return;
+  for (const other of runs.querySelectorAll(":scope > [data-run]")) {
+    if (other !== band && !isLiveRun(other)) other.querySelector(".band-fold").open = false;
+  }
+  band.scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+function mergeBand(old, next, keepsAnswer) {
+  for (const column of next.querySelectorAll("[data-step-index]")) {
+    const present = columnOf(column.dataset.step);
+    if (present) mergeColumn(present, column, keepsAnswer);
+  }
+  const summary = next.querySelector(".run-summary");
+  replacePart(summary.id, summary.outerHTML);
+  setRunStatus({ run: next.dataset.run, status: next.dataset.runStatus });
+}
+
+function mergeColumn(column, next, keepsAnswer) {
+  const answer = column.querySelector("[data-answer]");
+  const told = next.querySelector("[data-answer]");
+  // What was rendered before the last frames came must not take them back.
+  const isOlder = Number(told.dataset.attempt) < Number(answer.dataset.attempt);
+  if (isOlder || (isFinal(answer) && !isFinal(told) && told.dataset.attempt === answer.dataset.attempt)) return;
+  column.dataset.status = next.dataset.status;
+  for (const part of ["head", "foot"]) {
+    swapPart(column.querySelector(`.column-${part}`), next.querySelector(`.column-${part}`));
+  }
+  if (isFinal(told) || !keepsAnswer(Number(next.dataset.step), Number(told.dataset.attempt))) {
+    Object.assign(answer.dataset, told.dataset);
+    removeTail(answer);
+    putBlocks(answer, blocksOf(told));
+  }
+}
+
+export function showLife() {
+  const live = [...document.querySelectorAll("[data-run]")].filter(isLiveRun).at(-1);
+  document.title = (live ? "● " : "") + document.title.replace(/^● /, "");
+  showRun(live ? live.dataset.run : null);
+}

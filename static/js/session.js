@@ -1,0 +1,151 @@
+// The session page: watches its socket, tells it what the page shows, and brings frames onto the page.
+import { Answer } from "./answers.js";
+import "./cards.js";
+import "./copy.js";
+import "./dialog.js";
+import { isFollowed, toEnd } from "./follow.js";
+import * as page from "./page.js";
+import { Wire } from "./socket.js";
+
+const HIDDEN_PAUSE_MS = 250;
+const session = document.querySelector("[data-session]").dataset.session;
+const banner = document.getElementById("connection-lost");
+const answers = new Map(); // step → Answer, of the attempts that are live
+const incomplete = new Set(); // steps that ended without their whole text
+let frames = [];
+let isScheduled = false;
+let asksAnew = false;
+
+const wire = new Wire(`/ws/sessions/${session}/`, {
+  opened() {
+    banner.hidden = true;
+    for (const answer of answers.values()) answer.isWhole = false;
+    greet();
+  },
+  received(frame) {
+    frames.push(frame);
+    schedule();
+  },
+  lost() {
+    banner.hidden = false;
+  },
+  refused() {
+    location.reload();
+  },
+});
+
+// Say what the page shows; the server sends whatever differs, and every live answer in full.
+function greet() {
+  asksAnew = false;
+  const runs = {};
+  const steps = {};
+  for (const band of document.querySelectorAll("[data-run]")) {
+    runs[band.dataset.run] = band.dataset.runStatus;
+    if (!page.isLiveRun(band)) continue;
+    for (const column of band.querySelectorAll("[data-step-index]")) {
+      const step = Number(column.dataset.step);
+      steps[step] = incomplete.has(step) ? "incomplete" : column.dataset.status;
+    }
+  }
+  incomplete.clear();
+  wire.send({ type: "hello", runs, steps });
+}
+
+// Frames gather until the browser paints; a window that nobody sees paints nothing and still keeps up.
+function schedule() {
+  if (isScheduled) return;
+  isScheduled = true;
+  if (document.hidden) setTimeout(apply, HIDDEN_PAUSE_MS);
+  else requestAnimationFrame(apply);
+}
+
+function apply() {
+  isScheduled = false;
+  const taken = frames;
+  frames = [];
+  const touched = new Set();
+  for (const frame of taken) {
+    if (frame.reload) location.reload();
+    applyFrame(frame, touched);
+  }
+  paint(touched);
+  page.showLife();
+  for (const { seq } of taken) wire.send({ type: "ack", seq });
+  if (asksAnew) greet();
+}
+
+function applyFrame(frame, touched) {
+  for (const { run, html } of frame.bands ?? []) takeBand(page.showBand(run, html, isKnown), touched);
+  for (const status of frame.status ?? []) page.setStepStatus(status);
+  for (const column of frame.columns ?? []) takeText(column, touched);
+  for (const end of frame.final ?? []) takeEnd(end, touched);
+  for (const [id, html] of Object.entries(frame.html ?? {})) page.replacePart(id, html);
+  for (const run of frame.runs ?? []) page.setRunStatus(run);
+}
+
+const isKnown = (step, attempt) => answers.get(step)?.isWhole && answers.get(step).attempt >= attempt;
+
+function takeText(column, touched) {
+  if (!answers.has(column.step)) answers.set(column.step, new Answer(column.attempt));
+  const isTaken = answers.get(column.step).take(column);
+  asksAnew ||= !isTaken;
+  if (isTaken) touched.add(column.step);
+}
+
+function takeEnd(end, touched) {
+  const answer = answers.get(end.step);
+  paint(touched);
+  touched.clear();
+  if (answer && !answer.isWhole) {
+    incomplete.add(end.step);
+    asksAnew = true;
+  }
+  answers.delete(end.step);
+  page.finishAnswer(end);
+}
+
+// Text may have come before its band: show it. A band that tells an answer's end needs no more.
+function takeBand(band, touched) {
+  for (const column of band.querySelectorAll("[data-step-index]")) {
+    const step = Number(column.dataset.step);
+    const shown = page.answerOf(step).dataset;
+    const answer = answers.get(step);
+    if (!answer) continue;
+    if (shown.sha256 !== undefined && Number(shown.attempt) >= answer.attempt) {
+      answers.delete(step);
+    } else if (answer.isWhole) {
+      answer.staleFrom = 0;
+      touched.add(step);
+    }
+  }
+}
+
+function paint(touched) {
+  const followed = [];
+  for (const step of touched) {
+    const element = page.answerOf(step);
+    const answer = answers.get(step);
+    if (!element || !answer?.isWhole || answer.attempt < Number(element.dataset.attempt)) continue;
+    if (isFollowed(element)) followed.push(element);
+    answer.paint(element);
+  }
+  // All writing first, then all measuring: one layout for all columns.
+  for (const element of followed) toEnd(element);
+}
+
+// The answer to our own message brings its band too, before or after the socket does: one of them stays.
+document.addEventListener("htmx:load", (event) => {
+  const band = event.detail.elt;
+  if (!band.matches?.("[data-run]")) return;
+  const [first, ...others] = document.querySelectorAll(`[id="${band.id}"]`);
+  for (const other of others) other.remove();
+  if (first === band) {
+    const touched = new Set();
+    takeBand(band, touched);
+    paint(touched);
+    page.bandCame(band);
+  }
+  page.showLife();
+});
+
+page.showLife();
