@@ -9,15 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from chains.providers.base import ModelFlags
-
-
-class ProviderKind(models.TextChoices):
-    """The wire formats that we speak."""
-
-    OPENAI = "openai", "OpenAI Chat Completions"
-    ANTHROPIC = "anthropic", "Anthropic Messages"
-    GEMINI = "gemini", "Google Gemini"
-    SIMULATED = "simulated", "Simulated"
+from chains.providers.registry import SIMULATED_KINDS, kind_choices
 
 
 class ProviderQuerySet(models.QuerySet["Provider"]):
@@ -33,7 +25,7 @@ class Provider(models.Model):
 
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=80)
-    kind = models.CharField(max_length=20, choices=ProviderKind.choices)
+    kind = models.CharField(max_length=20, choices=kind_choices)
     base_url = models.URLField(max_length=300, blank=True)
     key_variable = models.CharField(
         max_length=80, blank=True, help_text="The environment variable that holds the key."
@@ -67,7 +59,7 @@ class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):
 
     def default(self) -> LanguageModel | None:
         """Return the site's default model: the first real one, else the first simulated one."""
-        simulated = Q(provider__kind=ProviderKind.SIMULATED)
+        simulated = Q(provider__kind__in=SIMULATED_KINDS)
         return self.usable().order_by(models.Case(models.When(simulated, 1), default=0), "rank", "id").first()
 
 
@@ -113,7 +105,7 @@ class LanguageModel(models.Model):
     @property
     def is_simulated(self) -> bool:
         """Whether its text is made up and must be labelled so."""
-        return self.provider.kind == ProviderKind.SIMULATED
+        return self.provider.kind in SIMULATED_KINDS
 
     @property
     def flags(self) -> ModelFlags:

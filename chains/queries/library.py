@@ -11,7 +11,7 @@ from django.db.models import Case, OuterRef, Subquery, When
 from chains.chainfile import DEMO_THEMES, DemoChain, demo_chain_files
 from chains.engine.plan import plan_stages
 from chains.models import Agent, Chain, ChainVersion, LanguageModel, User
-from chains.models.provider import ProviderKind
+from chains.providers.registry import SIMULATED_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def chain_plan(chain: Chain) -> tuple[PlanStage, ...]:
 
 def models_for_compare() -> list[LanguageModel]:
     """Return the models that can be called: real ones first, in the order of their rank."""
-    simulated = Case(When(provider__kind=ProviderKind.SIMULATED, then=1), default=0)
+    simulated = Case(When(provider__kind__in=SIMULATED_KINDS, then=1), default=0)
     return list(LanguageModel.objects.usable().order_by(simulated, "rank", "provider__name", "name"))
 
 
