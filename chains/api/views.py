@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -84,12 +84,15 @@ async def unknown(request: HttpRequest, user: User, path: str) -> HttpResponse:
     )
 
 
-async def stream(run: BegunRun) -> AsyncIterator[bytes]:
-    """Yield the events of a run's answer. A client that hangs up stops the run."""
+async def stream(run: BegunRun, keep_alive: float = KEEP_ALIVE_S) -> AsyncGenerator[bytes, None]:
+    """Yield the events of a run's answer. A client that hangs up stops the run.
+
+    When nothing comes for ``keep_alive`` seconds a comment keeps proxies from giving the connection up.
+    """
     async with follow(run) as follower:
         yield run.completion.chunk({"role": "assistant", "content": ""})
         while follower.result is None:
-            text = await follower.text(KEEP_ALIVE_S)
+            text = await follower.text(keep_alive)
             yield run.completion.chunk({"content": text}) if text else wire.KEEP_ALIVE
         for event in _ending(run, follower):
             yield event
