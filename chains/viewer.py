@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,22 +21,32 @@ from channels.layers import get_channel_layer
 from django.db.models import F, Q
 
 from chains.live import Notice, session_group
-from chains.models.run import LIVE_ATTEMPT, LIVE_RUN, Run, StepAttempt
-from chains.rendering.markdown import MarkdownStream
+from chains.models.run import LIVE_ATTEMPT, LIVE_RUN, Run, StepAttempt, StepStatus
+from chains.rendering.answer import Key, LiveAnswer
 
 logger = logging.getLogger("chains.live")
 
-HELD_LIMIT = 64_000
 HOLE_S, SILENCE_S, IDLE_S = 0.5, 2.0, 10.0
+LISTEN_AGAIN_S = 1.0
 # Rendered text is sent after this pause, and a little later with every further live column.
 PAINT_S, PAINT_PER_COLUMN_S = 0.02, 0.005
 
-Key = tuple[int, int]
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """After how many seconds the rows are read: with a hole in a text, in silence, and with nothing live."""
+
+    hole: float = HOLE_S
+    silence: float = SILENCE_S
+    idle: float = IDLE_S
 
 
 @dataclass(slots=True)
 class Change:
-    """What sockets are told. ``look`` says that runs came, ended or went: compare with the database."""
+    """What sockets are told. ``look`` says that runs came, ended or went: compare with the database.
+
+    One that ``is_whole`` has every live answer in full: what a socket missed before it does not matter.
+    """
 
     columns: list[dict[str, Any]] = field(default_factory=list)
     steps: list[tuple[int, int, int, str]] = field(default_factory=list)  # run, step, attempt, status
@@ -45,6 +54,7 @@ class Change:
     skipped: list[int] = field(default_factory=list)  # steps
     runs: list[tuple[int, str]] = field(default_factory=list)  # run, status
     look: bool = False
+    is_whole: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -72,86 +82,18 @@ class AnswerRow:
     sha256: str
 
 
-class LiveAnswer:
-    """The text of one live attempt as far as this process knows it, and its rendered form."""
-
-    def __init__(self, run: int, key: Key) -> None:
-        self.run = run
-        self.key = key
-        self.stream = MarkdownStream()
-        self.length = 0
-        self.held: dict[int, str] = {}
-        self.paint_at = 0.0
-        self.is_dirty = False
-
-    def take(self, offset: int, text: str) -> None:
-        """Apply a piece, or hold it when what stands before it is missing."""
-        if offset > self.length:
-            if sum(map(len, self.held.values())) + len(text) <= HELD_LIMIT:
-                self.held[offset] = text
-            return
-        self._append(text[self.length - offset :])
-        self._apply_held()
-
-    def catch_up(self, stored: str) -> None:
-        """Take what the row has beyond our own text."""
-        self._append(stored[self.length :])
-        self._apply_held()
-
-    def matches(self, length: int, sha256: str) -> bool:
-        """Whether our text is the one that the closing frame speaks of."""
-        return self.length == length and hashlib.sha256(self.stream.text.encode()).hexdigest() == sha256
-
-    def column(self, *, whole: bool = False) -> dict[str, Any]:
-        """Return the update for the browser: what changed since the last one, or all of it."""
-        if whole:
-            seen = self.stream.snapshot()
-            return self._column(seen.rev, 0, seen.blocks, seen.tail)
-        update = self.stream.update()
-        return self._column(update.rev, update.first_block, update.closed, update.tail)
-
-    def close(self) -> dict[str, Any]:
-        """Freeze the text and return the last update."""
-        update = self.stream.close()
-        return self._column(update.rev, update.first_block, update.closed, update.tail)
-
-    def _column(self, rev: int, first_block: int, closed: Iterable[str], tail: str) -> dict[str, Any]:
-        step, attempt = self.key
-        return {
-            "run": self.run,
-            "step": step,
-            "attempt": attempt,
-            "rev": rev,
-            "first_block": first_block,
-            "closed": list(closed),
-            "tail": tail,
-        }
-
-    def _append(self, text: str) -> None:
-        if text:
-            self.stream.append(text)
-            self.length += len(text)
-            self.is_dirty = True
-
-    def _apply_held(self) -> None:
-        for offset in sorted(self.held):
-            if offset > self.length:
-                break
-            text = self.held.pop(offset)
-            self._append(text[self.length - offset :])
-
-
 class Viewer:
     """Watches one session for all sockets of this process."""
 
-    def __init__(self, session_id: int) -> None:
+    def __init__(self, session_id: int, patience: Patience = Patience()) -> None:
         self.session_id = session_id
+        self._patience = patience
         self.listeners: set[Listener] = set()
         self._inbox: asyncio.Queue[list[Notice] | Listener] = asyncio.Queue()
         self._answers: dict[Key, LiveAnswer] = {}
         self._done: set[Key] = set()
         self._live_runs: set[int] = set()
-        self._heard_at = self._read_at = 0.0
+        self._heard_at = self._read_at = self._not_before = 0.0
         self._must_read = True
         self._ready = asyncio.Event()
         self._tasks = [
@@ -171,10 +113,23 @@ class Viewer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except Exception as error:
+                # Meanwhile there is silence, and the rows are read.
+                logger.warning("Session %d cannot be heard, trying again: %s", self.session_id, error)
+                self._ready.set()
+            await asyncio.sleep(LISTEN_AGAIN_S)
+
+    async def _listen_once(self) -> None:
         layer = get_channel_layer()
         group = session_group(self.session_id)
         channel = await layer.new_channel()
         await layer.group_add(group, channel)
+        if self._ready.is_set():
+            # What was said while nobody heard may be anything.
+            self._inbox.put_nowait([["look"]])
         self._ready.set()
         try:
             while True:
@@ -188,16 +143,23 @@ class Viewer:
         loop = asyncio.get_running_loop()
         while True:
             item = await self._next(loop.time())
-            change, newcomer = Change(), None
-            if isinstance(item, list):
-                self._heard_at = loop.time()
-                self._take(item, change)
-            elif item is not None:
-                newcomer, self._must_read = item, True
-            if self._must_read or loop.time() >= self._read_due():
-                await self._read(change, loop.time())
-            self._paint(change, loop.time())
-            await self._tell(change, newcomer)
+            try:
+                await self._take_turn(item, loop.time)
+            except Exception:
+                logger.exception("The viewer of session %d broke on a frame", self.session_id)
+                self._read_again_later(loop.time())
+
+    async def _take_turn(self, item: list[Notice] | Listener | None, clock: Callable[[], float]) -> None:
+        change, newcomer = Change(), None
+        if isinstance(item, list):
+            self._heard_at = clock()
+            self._take(item, change)
+        elif item is not None:
+            newcomer, self._must_read = item, True
+        if clock() >= self._read_due():
+            await self._read(change, clock())
+        self._paint(change, clock())
+        await self._tell(change, newcomer)
 
     async def _next(self, now: float) -> list[Notice] | Listener | None:
         """Return what comes in, or None when it is time to paint or to read."""
@@ -210,12 +172,17 @@ class Viewer:
         except TimeoutError:
             return None
 
+    def _read_again_later(self, now: float) -> None:
+        self._must_read, self._not_before = True, now + self._patience.hole
+
     def _read_due(self) -> float:
+        if self._must_read:
+            return self._not_before
         if any(answer.held for answer in self._answers.values()):
-            return self._read_at + HOLE_S
-        if self._live_runs:
-            return max(self._read_at, self._heard_at) + SILENCE_S
-        return self._read_at + IDLE_S
+            return self._read_at + self._patience.hole
+        if self._live_runs or self._answers:
+            return max(self._read_at, self._heard_at) + self._patience.silence
+        return self._read_at + self._patience.idle
 
     def _take(self, notices: list[Notice], change: Change) -> None:
         for kind, *facts in notices:
@@ -224,9 +191,7 @@ class Viewer:
                 if answer := self._answer(run, (step, attempt)):
                     answer.take(offset, text)
             elif kind == "step":
-                run, step, attempt, status = facts
-                self._answer(run, (step, attempt))
-                change.steps.append((run, step, attempt, status))
+                self._take_status(facts, change)
             elif kind == "end":
                 self._take_end(facts, change)
             elif kind == "skip":
@@ -235,6 +200,12 @@ class Viewer:
                 self._take_run(facts[0], facts[1], change)
             elif kind == "look":
                 self._must_read = change.look = True
+
+    def _take_status(self, facts: Sequence[Any], change: Change) -> None:
+        run, step, attempt, status = facts
+        if answer := self._answer(run, (step, attempt)):
+            answer.is_streaming = answer.is_streaming or status == StepStatus.STREAMING
+            change.steps.append((run, step, attempt, status))
 
     def _take_end(self, facts: list[Any], change: Change) -> None:
         run, step, attempt, status, length, sha256 = facts
@@ -275,6 +246,7 @@ class Viewer:
             )
         except Exception as error:
             logger.warning("The rows of session %d could not be read: %s", self.session_id, error)
+            self._read_again_later(now)
             return
         if live_runs != self._live_runs:
             self._live_runs, change.look = live_runs, True
@@ -293,6 +265,8 @@ class Viewer:
             return
         if not ended:
             answer.catch_up(row.text)
+            if row.status == StepStatus.STREAMING and not answer.is_streaming:
+                self._take_status((row.run, row.step, row.attempt, row.status), change)
             return
         answer.stream.replace(row.text)
         change.steps.append((row.run, row.step, row.attempt, row.status))
@@ -311,8 +285,16 @@ class Viewer:
             for listener in tuple(self.listeners - {newcomer}):
                 await listener.changed(change)
         if newcomer:
-            columns = [answer.column(whole=True) for answer in self._answers.values()]
-            await newcomer.changed(Change(columns=columns, look=True))
+            await newcomer.changed(self._whole())
+
+    def _whole(self) -> Change:
+        answers = self._answers.values()
+        return Change(
+            columns=[answer.column(whole=True) for answer in answers],
+            steps=[(one.run, *one.key, StepStatus.STREAMING) for one in answers if one.is_streaming],
+            look=True,
+            is_whole=True,
+        )
 
 
 class Viewers:

@@ -24,7 +24,8 @@ from chains.api.errors import DO_NOT_RETRY, ApiError
 from chains.api.runs import BegunRun, RunResult
 from chains.live import Notice, session_group
 from chains.models.run import LIVE_RUN
-from chains.viewer import HOLE_S, SILENCE_S, LiveAnswer
+from chains.rendering.answer import LiveAnswer
+from chains.viewer import HOLE_S, SILENCE_S
 
 logger = logging.getLogger("chains.api")
 
