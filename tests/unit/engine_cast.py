@@ -203,5 +203,5 @@ def raises(error: Exception, *pieces: str, times: int = 1000, then: Script | Non
 async def until(holds: Callable[[], bool]) -> None:
     """Let the loop turn until something holds."""
     async with asyncio.timeout(5):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - nothing tells when it does
             await asyncio.sleep(0)
