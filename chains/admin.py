@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest
 
 from chains.models import (
@@ -72,6 +72,7 @@ class ProviderAdmin(admin.ModelAdmin):
 
     list_display = ("name", "slug", "kind", "key_variable", "base_url", "enabled")
     list_filter = ("kind", "enabled")
+    formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
 
 @admin.register(LanguageModel)

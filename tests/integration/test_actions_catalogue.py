@@ -71,7 +71,7 @@ def test_what_staff_changed_stays():
     actions.load_defaults()
     assert Provider.objects.values_list("name", "idle_limit").get() == ("Toy", 3)
     model = LanguageModel.objects.get(model_id="fast")
-    assert (model.name, model.enabled, model.input_price) == ("Quick", False, 5)
+    assert (model.name, model.enabled, model.input_price) == ("Quick", False, Decimal(5))
 
 
 def test_a_second_start_adds_nothing_and_asks_little():

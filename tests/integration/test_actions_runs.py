@@ -188,7 +188,7 @@ class TestRefusing:
 @pytest.mark.django_db(transaction=True)
 class TestAtTheSameMoment:
     def test_two_messages_make_one_run(self, session: ChatSession):
-        results = at_once(*(lambda n=n: send(session, request_id=f"r{n}") for n in range(4)))  # type: ignore[misc]
+        results = at_once(*(lambda n=n: send(session, request_id=f"r{n}") for n in range(4)))
         assert Run.objects.count() == 1
         assert sum(isinstance(result, actions.RunInProgress) for result in results) == 3
 

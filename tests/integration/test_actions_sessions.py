@@ -34,7 +34,7 @@ def test_a_deleted_session_takes_its_runs_along(session: ChatSession):
     complete(run_in(session))
     actions.delete_session(session=session)
     for table in (ChatSession, Run, AgentStep, StepAttempt):
-        assert not table.objects.exists()  # type: ignore[attr-defined]
+        assert not table.objects.exists()
     assert Chain.objects.count() == 1
 
 
