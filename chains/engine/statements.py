@@ -60,7 +60,7 @@ def _placeholder(model: type[models.Model], name: str) -> str:
         return "%s"
     field = _field(model, name)
     target = field.target_field if isinstance(field, models.ForeignKey) else field
-    return f"%s::{target.cast_db_type(connection)}"
+    return f"%s::{target.cast_db_type(connection)}"  # type: ignore[attr-defined]  # the stubs lack it
 
 
 def _prepare(model: type[models.Model], name: str, value: Any) -> Any:
