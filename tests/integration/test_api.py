@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
+from asgiref.sync import sync_to_async
+from django.db import connections
 from django.test import AsyncClient
 from django.utils import timezone
 
@@ -19,6 +23,13 @@ from tests.integration.run_cast import in_db
 pytestmark = pytest.mark.django_db(transaction=True)
 
 HELLO = [{"role": "user", "content": "Is it so?"}]
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_connection_left() -> AsyncIterator[None]:
+    """Close what Django's own async queries opened, or PostgreSQL could not drop the test database."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 async def caller(user: User) -> dict[str, str]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
+from django.db import connections
 from django.utils import timezone
 
 from chains import actions
@@ -26,6 +28,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ANSWER = "Ja, so ist es – 🌍 und zwar überall."
 KEEP_ALIVE = ": keep-alive"
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def no_connection_left() -> AsyncIterator[None]:
+    """Close what Django's own async queries opened, or PostgreSQL could not drop the test database."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 class Engine:
