@@ -97,13 +97,11 @@ def stop_step(*, step: AgentStep) -> None:
 
 def keep_run(*, run: Run, kept: bool) -> None:
     """Let a run that did not complete be part of the history or not. Completed runs always are."""
-    if run.status not in CAN_BE_KEPT:
-        return
-    run.is_kept = kept
-    if kept and not run.output:
-        # It has no final output: the history is what its last answers had come to.
-        run.output = partial_output(run)
-    run.save(update_fields=["is_kept", "output"])
+    ended = Run.objects.filter(pk=run.pk, status__in=CAN_BE_KEPT)
+    # It has no final output: the history is what its last answers had come to.
+    output = run.output or (partial_output(run) if kept else "")
+    if ended.update(is_kept=kept, output=output):
+        run.is_kept, run.output = kept, output
 
 
 # Starting

@@ -28,7 +28,7 @@ def rename_session(*, session: ChatSession, title: str) -> None:
     if len(title) > MAX_TITLE:
         raise ActionError(f"A title may have {MAX_TITLE} characters.", field="title")
     session.title = title
-    session.save(update_fields=["title"])
+    ChatSession.objects.filter(pk=session.pk).update(title=title)
 
 
 def delete_session(*, session: ChatSession) -> None:

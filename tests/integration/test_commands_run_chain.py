@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -213,12 +214,29 @@ class TestInAProcessOfItsOwn:
         assert [step["status"] for step in result["steps"]] == ["cancelled", "cancelled", "skipped"]
         assert "Traceback" not in err
 
+    def test_what_a_killed_command_leaves_is_found_by_the_server(self, server: Server, command: list[str]):
+        with subprocess.Popen(
+            [*command, "--json"],
+            cwd=ROOT, env=server.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stderr is not None
+            for line in process.stderr:
+                if "Agent 2 (Ben) starting" in line:
+                    break
+            process.kill()
+        status = "from chains.models import Run; print(Run.objects.latest('id').status)"
+        found = ""
+        while found != "interrupted":
+            time.sleep(0.5)
+            found = server.manage("shell", "--no-imports", "-c", status).stdout.strip()
+            assert found in ("running", "interrupted")
+
     def test_a_terminal_shows_the_members_of_a_group_streaming_side_by_side(
         self, server: Server, command: list[str]
     ):
-        screen = on_a_terminal(command, server, until=lambda text: text.count("Completed") >= 2)
-        plain = CODES.sub("", screen)
         both = "Parallel streaming….*Parallel streaming…"
+        screen = on_a_terminal(command, server, until=lambda text: bool(re.search(both, CODES.sub("", text))))
+        plain = CODES.sub("", screen)
         assert re.search(both, plain), "the two columns of the group never streamed in one picture"
         assert PURPLE in screen
         assert "Editor  Waiting for Ada and Ben…" in plain
