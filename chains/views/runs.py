@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from chains import actions
+from chains import actions, queries
 from chains.forms import CompareForm
 from chains.models import Run
 from chains.views import access
@@ -45,7 +45,10 @@ def run_keep(request: Request, pk: int) -> HttpResponse:
     """Make a run that did not complete part of the history, or take it out again."""
     run = access.run_for(request, pk)
     actions.keep_run(run=run, kept=request.POST.get("kept") == "1")
-    return to_run(run)
+    if not request.htmx:
+        return to_run(run)
+    [band] = queries.bands(session=run.session, run_ids=[run.pk])
+    return render(request, "runs/summary.html", {"band": band})
 
 
 def to_run(run: Run) -> HttpResponse:

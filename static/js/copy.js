@@ -20,12 +20,21 @@ async function read(address) {
   return response.text();
 }
 
-function say(button, words) {
-  const label = button.querySelector("span") ?? button;
-  button.dataset.words ??= label.textContent;
-  label.textContent = words;
-  clearTimeout(Number(button.dataset.timer));
-  button.dataset.timer = setTimeout(() => (label.textContent = button.dataset.words), SHOWN_MS);
+// A button of words says what happened, one with an icon shows a tick.
+function say(button, words, isCopied) {
+  const hasWords = !button.querySelector("svg");
+  const before = button.textContent;
+  if (hasWords && button.dataset.words === undefined) {
+    button.dataset.words = before;
+    button.textContent = words;
+  }
+  button.toggleAttribute("data-copied", isCopied);
+  document.getElementById("announcer").textContent = words;
+  setTimeout(() => {
+    button.removeAttribute("data-copied");
+    if (hasWords) button.textContent = button.dataset.words ?? before;
+    delete button.dataset.words;
+  }, SHOWN_MS);
 }
 
 document.addEventListener("click", async (event) => {
@@ -34,8 +43,8 @@ document.addEventListener("click", async (event) => {
   try {
     const code = button.closest(".code")?.querySelector("pre");
     await put(button.dataset.copy ? await read(button.dataset.copy) : code.textContent);
-    say(button, "Copied");
+    say(button, "Copied", true);
   } catch {
-    say(button, "Not copied");
+    say(button, "Not copied", false);
   }
 });

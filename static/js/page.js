@@ -5,6 +5,7 @@ import { reveal } from "./follow.js";
 
 const LIVE_RUN = ["queued", "running"];
 const LIVE_STEP = ["pending", "running", "streaming"];
+const timeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const runLabels = JSON.parse(document.getElementById("run-labels").textContent);
 const runs = document.getElementById("runs");
 
@@ -89,6 +90,7 @@ export function showBand(run, html, keepsAnswer) {
   }
   const after = [...runs.querySelectorAll(":scope > [data-run]")].find((band) => Number(band.dataset.run) > run);
   runs.insertBefore(next, after ?? null);
+  showLocalTimes(next);
   htmx.process(next);
   bandCame(next);
   return next;
@@ -128,6 +130,19 @@ function mergeColumn(column, next, keepsAnswer) {
     Object.assign(answer.dataset, told.dataset);
     removeTail(answer);
     putBlocks(answer, blocksOf(told));
+  }
+}
+
+// A session opens at its newest run.
+export function showNewest() {
+  const bands = runs.querySelectorAll(":scope > [data-run]");
+  if (bands.length > 1) bands[bands.length - 1].scrollIntoView({ block: "start", behavior: "instant" });
+}
+
+// The server writes times in UTC; a reader's clock is their own.
+export function showLocalTimes(part) {
+  for (const time of part.querySelectorAll("time[datetime]")) {
+    time.textContent = timeFormat.format(new Date(time.dateTime));
   }
 }
 

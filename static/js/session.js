@@ -137,6 +137,7 @@ function paint(touched) {
 document.addEventListener("htmx:load", (event) => {
   const band = event.detail.elt;
   if (!band.matches?.("[data-run]")) return;
+  page.showLocalTimes(band);
   const [first, ...others] = document.querySelectorAll(`[id="${band.id}"]`);
   for (const other of others) other.remove();
   if (first === band) {
@@ -148,4 +149,6 @@ document.addEventListener("htmx:load", (event) => {
   page.showLife();
 });
 
+page.showLocalTimes(document);
 page.showLife();
+if (!location.hash) page.showNewest();

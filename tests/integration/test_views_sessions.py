@@ -313,6 +313,15 @@ def test_a_run_that_failed_can_be_kept_in_the_history_and_left_out_again(
         assert run.is_kept is kept
 
 
+def test_keeping_a_run_in_place_brings_its_summary(client: Client, session: ChatSession) -> None:
+    run = end(run_in(session), "failed")
+    response = client.post(reverse("run_keep", args=[run.pk]), {"kept": 1}, headers=HTMX)
+    page = response.content.decode()
+    assert "Leave it out of the history" in page
+    assert f'id="run-{run.pk}-summary"' in page
+    assert "<html" not in page
+
+
 # Renaming, deleting, finding
 
 
