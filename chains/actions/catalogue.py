@@ -27,9 +27,7 @@ def load_defaults() -> None:
         for place, preset in enumerate(presets)
         for number, model in enumerate(preset.models)
     ]
-    known = set(LanguageModel.objects.values_list("provider_id", "model_id"))
-    new = [model for model in models if (model.provider_id, model.model_id) not in known]
-    LanguageModel.objects.bulk_create(new, ignore_conflicts=True)
+    LanguageModel.objects.bulk_create(models, ignore_conflicts=True)
 
 
 def add_listed_models(*, provider: Provider, listed: Sequence[ListedModel]) -> list[str]:

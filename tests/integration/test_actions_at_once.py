@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +13,12 @@ from typing import Any
 import pytest
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
-from django.db import connection
+from django.db import connection, transaction
 
 from chains import actions
 from chains.engine import lease
 from chains.live import RUN_CHANNEL
-from chains.models import Chain, ChatSession, LanguageModel, Run, User
+from chains.models import Chain, ChatSession, LanguageModel, Run, StepAttempt, User
 from tests.integration.pages_cast import model, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,6 +70,35 @@ class TestAtTheSameMoment:
         results = at_once(*[lambda: compare(alice, models)] * 3)
         assert results == [Run.objects.get()] * 3
         assert ChatSession.objects.count() == Chain.objects.count() == 1
+
+    def test_one_demo_opened_twice_is_copied_once(self, alice: User):
+        model("fast")
+        results = at_once(*[lambda: actions.open_demo(owner=alice, slug="three-critics")] * 3)
+        assert results == [Chain.objects.get()] * 3
+
+    def test_a_session_can_be_deleted_while_its_run_is_being_written(self, session: ChatSession):
+        run = send(session)
+        held = lease.claim(run.pk, "worker")
+        assert held is not None
+        is_writing = threading.Event()
+
+        def write() -> None:
+            with transaction.atomic():
+                lease.renew({held.run: held.epoch}, "worker")
+                is_writing.set()
+                # Long enough for the other thread to have read what it is going to delete.
+                time.sleep(0.3)
+                StepAttempt.objects.create(
+                    step=run.steps.get(slug="ada"), number=1, started_at=run.created_at
+                )
+
+        def delete() -> None:
+            is_writing.wait(10)
+            actions.delete_session(session=session)
+
+        at_once(write, delete)
+        assert not StepAttempt.objects.exists()
+        assert not Run.objects.exists()
 
     def test_a_deleted_session_and_a_new_message_leave_no_half_of_either(self, session: ChatSession):
         delete = lambda: actions.delete_session(session=ChatSession.objects.get(pk=session.pk))  # noqa: E731

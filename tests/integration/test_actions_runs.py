@@ -165,6 +165,13 @@ class TestRefusing:
 
 
 class TestHints:
+    def test_workers_hear_of_a_run_when_the_whole_transaction_is_committed(
+        self, alice: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    ):
+        with django_capture_on_commit_callbacks() as promised:
+            compare(alice, [model("fast"), model("slow")])
+        assert len(promised) == 1
+
     def test_nothing_is_said_of_a_run_that_was_taken_back(
         self, session: ChatSession, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ):

@@ -120,6 +120,7 @@ class TestSessionPage:
             shown = [(one.html, one.model_label, one.metrics) for band in page.bands for one in band.columns]
         assert len(shown) == 200
         assert len(captured) <= 6
+        assert not any('"messages"' in query["sql"] for query in captured), "the messages sent are long"
 
     def test_another_sessions_runs_are_never_shown(self, alice: User, session: ChatSession):
         other = run_in(session_of(alice))
@@ -268,6 +269,12 @@ class TestFigures:
         assert (totals.wall_ms, totals.sum_ms, totals.saved_ms) == (5500, 9000, 3500)
         assert totals.cost == "$0.0600 + 1 unknown"
         assert totals.tokens == 4 * 42
+
+    def test_what_runs_one_after_the_other_saves_nothing(self, group_of_two: Run):
+        Run.objects.update(finished_at=at(60))
+        totals = band_of(Run.objects.get()).totals
+        assert totals is not None
+        assert totals.saved_ms == 0
 
     def test_the_waterfall_places_every_attempt_on_one_axis(self, group_of_two: Run):
         waterfall = band_of(group_of_two).waterfall
