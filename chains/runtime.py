@@ -60,14 +60,18 @@ class Runtime:
 
     async def run_detached(self, run_id: int, emit: Emit) -> None:
         """Carry out a run of this very process to its end: for commands, without a sweep."""
-        held = await self._journal.call(lambda: lease.claim(run_id, self.owner, detached=True))
-        if held is None:
-            raise LeaseLost(run_id)
-        await self._carry_out(held, extra=emit)
-        await self._journal.stop()
+        try:
+            held = await self._journal.call(lambda: lease.claim(run_id, self.owner, detached=True))
+            if held is None:
+                raise LeaseLost(run_id)
+            await self._carry_out(held, extra=emit)
+        finally:
+            await self._close_journal()
 
     async def drain(self) -> None:
         """Checkpoint and give back every run, then stop. What goes on elsewhere is not ours to end."""
+        if self._draining:
+            return
         self._draining = True
         if self._sweeper:
             self._sweeper.cancel()
@@ -78,6 +82,9 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         # Only now: no text comes any more, and nobody claims.
+        await self._close_journal()
+
+    async def _close_journal(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RELEASE_LIMIT_S):
                 await self._journal.release()
@@ -104,7 +111,7 @@ class Runtime:
         emit = both(send, extra) if extra else send
         task = asyncio.current_task()
         assert task is not None
-        lost = False
+        lost = shut_down = False
 
         def on_stop(flags: StopFlags) -> None:
             for step in flags.steps:
@@ -123,15 +130,16 @@ class Runtime:
         try:
             await execution.execute()
         except asyncio.CancelledError:
-            if not lost or task.uncancel() > 0:
+            shut_down = not lost or task.uncancel() > 0
+            if shut_down:
                 raise
             raise LeaseLost(held.run) from None
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
         finally:
             del self._journals[held.run]
-            # A drain still has to write the text that came.
-            if not self._draining:
+            # At a shutdown the text that came is still to be written, by the journal's release.
+            if not shut_down:
                 self._journal.close(journal)
             await self._broadcasts.close(spec.session)
             await hint_session_async(spec.session)
