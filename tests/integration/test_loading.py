@@ -124,6 +124,7 @@ class TestOwnAnswers:
         earlier = make_run(session, *GROUP)
         add_attempt(step_of(earlier, "b"), text="b said")
         end(earlier, "both")
+        assert session.chain
         second = ChainVersion.objects.create(chain=session.chain, number=2, published_at=timezone.now())
         assert load_history(make_run(session, chain_version=second))[0].agent_outputs == {"b": "b said"}
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -325,7 +326,7 @@ class TestTruth:
         _, window = await watch(answer, QUICK)
         for length in (10, 30, 60):
             await answer.checkpoint(ANSWER[:length])
-            await until(lambda length=length: window.shows(answer.key, ANSWER[:length]))
+            await until(partial(window.shows, answer.key, ANSWER[:length]))
         assert window.statuses == {answer.step.pk: "streaming"}
         await answer.store_end(ANSWER)
         await answer.end_run()
