@@ -17,12 +17,34 @@ from chains.actions.errors import ActionError, NotRunnable, RunInProgress, Sessi
 from chains.actions.outputs import partial_output
 from chains.engine.attempt import storable
 from chains.engine.plan import plan_stages
+from chains.engine.statements import Row, insert_rows
 from chains.models import Agent, AgentStep, Chain, ChainVersion, ChatSession, LanguageModel, Run, User
 from chains.models.run import LIVE_STEP, RunStatus, SkipReason, StepStatus
 
 TITLE_WIDTH = 60  # characters
 MIN_COMPARED, MAX_COMPARED = 2, 8
 NOT_BEGUN = "Stopped before it began."
+# What a step copies from its agent, so that a run never changes with its chain.
+_COPIED = (
+    "name",
+    "slug",
+    "model",
+    "system_prompt",
+    "prompt",
+    "connection_type",
+    "condition",
+    "temperature",
+    "max_output_tokens",
+)
+_STEP_COLUMNS = ("run", "index", "execution_group", *_COPIED)
+_FRESH_STEP = {
+    "status": StepStatus.PENDING,
+    "current_attempt": 0,
+    "skip_reason": "",
+    "tested_subject": "",
+    "tested_excerpt": "",
+    "decided_by": "",
+}
 CAN_BE_KEPT = (RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.INTERRUPTED)
 
 
@@ -121,7 +143,8 @@ def _write(run: Run, chain: Chain, version: ChainVersion | None) -> None:
     _check_agents(chain, agents)
     run.chain_version = version
     run.save(force_insert=True)
-    AgentStep.objects.bulk_create(_steps(run, agents))
+    # One statement for any number: bulk_create makes several on SQLite when there are many agents.
+    insert_rows(AgentStep, _STEP_COLUMNS, _step_rows(run, agents), constants=_FRESH_STEP)
     _touch_session(run, chain)
 
 
@@ -137,27 +160,13 @@ def _check_agents(chain: Chain, agents: Sequence[Agent]) -> None:
             )
 
 
-def _steps(run: Run, agents: Sequence[Agent]) -> list[AgentStep]:
+def _step_rows(run: Run, agents: Sequence[Agent]) -> list[Row]:
     stages = plan_stages([agent.connection_type for agent in agents])
     number_of = {member: stage.number for stage in stages for member in stage.members}
-    return [_step(run, agent, place, number_of[place]) for place, agent in enumerate(agents)]
-
-
-def _step(run: Run, agent: Agent, place: int, stage: int) -> AgentStep:
-    return AgentStep(
-        run=run,
-        index=place,
-        execution_group=stage,
-        name=agent.name,
-        slug=agent.slug,
-        model=agent.model,
-        system_prompt=agent.system_prompt,
-        prompt=agent.prompt,
-        connection_type=agent.connection_type,
-        condition=agent.condition,
-        temperature=agent.temperature,
-        max_output_tokens=agent.max_output_tokens,
-    )
+    return [
+        (run, place, number_of[place], *(getattr(agent, name) for name in _COPIED))
+        for place, agent in enumerate(agents)
+    ]
 
 
 def _touch_session(run: Run, chain: Chain) -> None:

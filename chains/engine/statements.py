@@ -22,8 +22,8 @@ def update_rows(
     """
     table = model._meta.db_table
     values, parameters = _values(model, columns, rows)
-    sets = ", ".join(f"{_column(model, name)} = v.{name}" for name in columns[keys:])
-    match = " AND ".join(f"{table}.{_column(model, name)} = v.{name}" for name in columns[:keys])
+    sets = ", ".join(f"{_column(model, name)} = v.{_quote(name)}" for name in columns[keys:])
+    match = " AND ".join(f"{table}.{_column(model, name)} = v.{_quote(name)}" for name in columns[:keys])
     with connection.cursor() as cursor:
         cursor.execute(f"{values} UPDATE {table} SET {sets} FROM v WHERE {match} AND {where}", parameters)
         return int(cursor.rowcount)
@@ -36,7 +36,7 @@ def insert_rows(
     table = model._meta.db_table
     values, parameters = _values(model, columns, rows)
     names = [_column(model, name) for name in (*columns, *constants)]
-    picked = [f"v.{name}" for name in columns] + ["%s"] * len(constants)
+    picked = [f"v.{_quote(name)}" for name in columns] + ["%s"] * len(constants)
     prepared = [_prepare(model, name, value) for name, value in constants.items()]
     sql = (
         f"{values} INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(picked)} FROM v "
@@ -52,7 +52,7 @@ def _values(model: type[models.Model], columns: Sequence[str], rows: Sequence[Ro
     parameters = [
         _prepare(model, name, value) for row in rows for name, value in zip(columns, row, strict=True)
     ]
-    return f"WITH v({', '.join(columns)}) AS (VALUES {', '.join([one] * len(rows))})", parameters
+    return f"WITH v({', '.join(map(_quote, columns))}) AS (VALUES {', '.join([one] * len(rows))})", parameters
 
 
 def _placeholder(model: type[models.Model], name: str) -> str:
@@ -64,11 +64,18 @@ def _placeholder(model: type[models.Model], name: str) -> str:
 
 
 def _prepare(model: type[models.Model], name: str, value: Any) -> Any:
+    if isinstance(value, models.Model):
+        value = value.pk
     return _field(model, name).get_db_prep_save(value, connection)
 
 
 def _column(model: type[models.Model], name: str) -> str:
-    return str(_field(model, name).column)
+    return _quote(str(_field(model, name).column))
+
+
+def _quote(name: str) -> str:
+    # ``index`` is a word of SQL.
+    return connection.ops.quote_name(name)
 
 
 def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
