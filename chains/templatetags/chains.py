@@ -58,8 +58,8 @@ def percent_between(start: float, end: float, whole: float) -> str:
 
 @register.simple_tag
 def ticks(width_ms: float) -> list[Tick]:
-    """Mark a time axis at round steps, at most six of them."""
-    step = next((s for s in _steps() if width_ms / s <= 6), 3_600_000)
+    """Mark a time axis at round steps, at most nine of them."""
+    step = next((s for s in _steps() if width_ms / s <= 8), 3_600_000)
     return [Tick(percent_of(ms, width_ms), ms) for ms in range(0, int(width_ms) + 1, step)]
 
 

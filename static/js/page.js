@@ -77,6 +77,8 @@ function swapPart(old, next) {
   }
   old.replaceWith(next);
   htmx.process(next);
+  const status = next.dataset.stepStatus; // a skipped agent's end is told by its head alone
+  if (status && !LIVE_STEP.includes(status)) next.closest("[data-status]").dataset.status = status;
   if (focused >= 0) marks(next)[focused]?.focus({ preventScroll: true });
 }
 

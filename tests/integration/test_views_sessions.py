@@ -179,7 +179,7 @@ def test_reasoning_is_there_and_folded(client: Client, session: ChatSession) -> 
     run = run_in(session)
     attempt(run.steps.all()[0], text="Yes.", reasoning="Let me <think>.")
     page = show(client, session)
-    assert '<details class="reasoning"><summary>' in page
+    assert '<details class="reasoning fold"><summary>' in page
     assert "Let me &lt;think&gt;." in page
 
 
