@@ -1,6 +1,6 @@
 """What a user can do. Plain, blocking functions; each is one transaction, and hints go out after it."""
 
-from chains.actions.catalogue import add_listed_models, endpoint_of, load_defaults
+from chains.actions.catalogue import add_listed_models, load_defaults
 from chains.actions.chains import (
     ImportResult,
     create_chain,
@@ -25,7 +25,6 @@ __all__ = [
     "create_chain",
     "delete_chain",
     "delete_session",
-    "endpoint_of",
     "export_chain",
     "import_chain",
     "keep_chain",

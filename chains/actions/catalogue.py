@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from chains.models import LanguageModel, Provider
-from chains.providers.base import Endpoint, ListedModel, TimeLimits
-from chains.providers.catalogue import ModelPreset, ProviderPreset, available, endpoint_for
+from chains.providers.base import ListedModel
+from chains.providers.catalogue import ModelPreset, ProviderPreset, available
 
 # Presets come before what a provider's own list adds.
 RANKS_PER_PROVIDER = 100
@@ -38,24 +38,6 @@ def add_listed_models(*, provider: Provider, listed: Sequence[ListedModel]) -> l
         rows = [_listed_model(provider, model) for model in new.values()]
         LanguageModel.objects.bulk_create(rows, ignore_conflicts=True)
     return sorted(new)
-
-
-def endpoint_of(provider: Provider) -> Endpoint:
-    """Return where a provider is reached from this process, key included."""
-    return endpoint_for(
-        slug=provider.slug,
-        name=provider.name,
-        kind=provider.kind,
-        base_url=provider.base_url,
-        key_variable=provider.key_variable,
-        limits=TimeLimits(
-            connect=provider.connect_limit,
-            first_token=provider.first_token_limit,
-            idle=provider.idle_limit,
-            total=provider.total_limit,
-        ),
-        env=os.environ,
-    )
 
 
 def _provider(preset: ProviderPreset) -> Provider:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from django.db import models
 from django.db.models import Q
 
@@ -13,8 +11,6 @@ from chains.engine.spec import ModelSpec, RunSpec, StepSpec
 from chains.models.chain import OnFailure
 from chains.models.provider import LanguageModel
 from chains.models.run import AgentStep, Run, RunStatus, StepAttempt, StepStatus
-from chains.providers.base import TimeLimits
-from chains.providers.catalogue import endpoint_for
 
 MAX_TURNS = 200
 
@@ -92,25 +88,10 @@ def _step(step: AgentStep) -> StepSpec:
 
 
 def _model(model: LanguageModel) -> ModelSpec:
-    provider = model.provider
-    limits = TimeLimits(
-        connect=provider.connect_limit,
-        first_token=provider.first_token_limit,
-        idle=provider.idle_limit,
-        total=provider.total_limit,
-    )
     return ModelSpec(
         label=model.label,
         model_id=model.model_id,
-        endpoint=endpoint_for(
-            slug=provider.slug,
-            name=provider.name,
-            kind=provider.kind,
-            base_url=provider.base_url,
-            key_variable=provider.key_variable,
-            limits=limits,
-            env=os.environ,
-        ),
+        endpoint=model.provider.endpoint,
         flags=model.flags,
         context_window=model.context_window,
         input_price=model.input_price,

@@ -8,7 +8,8 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q
 
-from chains.providers.base import ModelFlags
+from chains.providers.base import Endpoint, ModelFlags, TimeLimits
+from chains.providers.catalogue import endpoint_for
 from chains.providers.registry import SIMULATED_KINDS, kind_choices
 
 
@@ -43,6 +44,24 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it is reached from this process, key included."""
+        return endpoint_for(
+            slug=self.slug,
+            name=self.name,
+            kind=self.kind,
+            base_url=self.base_url,
+            key_variable=self.key_variable,
+            limits=TimeLimits(
+                connect=self.connect_limit,
+                first_token=self.first_token_limit,
+                idle=self.idle_limit,
+                total=self.total_limit,
+            ),
+            env=os.environ,
+        )
 
 
 class LanguageModelQuerySet(models.QuerySet["LanguageModel"]):

@@ -99,7 +99,7 @@ def test_an_endpoint_has_the_environments_key_and_the_rows_limits(monkeypatch: p
     actions.load_defaults()
     provider = Provider.objects.get(slug="openai")
     provider.base_url, provider.idle_limit = "http://127.0.0.1:1/v1", 2.5
-    endpoint = actions.endpoint_of(provider)
+    endpoint = provider.endpoint
     assert endpoint.api_key == "secret"
     assert endpoint.base_url == "http://127.0.0.1:1/v1"
     assert endpoint.limits.idle == 2.5

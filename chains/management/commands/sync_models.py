@@ -33,7 +33,7 @@ class Command(BaseCommand):
         """Read all lists at once, then add what is new. A provider that fails keeps no other from it."""
         actions.load_defaults()
         providers = _ready_providers(options["provider"])
-        answers = asyncio.run(_read_lists([actions.endpoint_of(provider) for provider in providers]))
+        answers = asyncio.run(_read_lists([provider.endpoint for provider in providers]))
         failures = 0
         for provider, answer in zip(providers, answers, strict=True):
             if isinstance(answer, ProviderError):
