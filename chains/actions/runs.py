@@ -146,6 +146,8 @@ def _write(run: Run, chain: Chain, version: ChainVersion | None) -> None:
     # One statement for any number: bulk_create makes several on SQLite when there are many agents.
     insert_rows(AgentStep, _STEP_COLUMNS, _step_rows(run, agents), constants=_FRESH_STEP)
     _touch_session(run, chain)
+    # Without touching the time of its last change.
+    Chain.objects.filter(pk=chain.pk).update(used_at=run.created_at)
 
 
 def _check_agents(chain: Chain, agents: Sequence[Agent]) -> None:

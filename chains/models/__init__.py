@@ -1,6 +1,7 @@
 """The tables, one noun per file."""
 
-from chains.models.chain import Agent, Chain, ChainVersion
+from chains.models.chain import Agent, Chain, ChainTag, ChainVersion
+from chains.models.draft import DraftEdit, SampleInput
 from chains.models.provider import LanguageModel, Provider
 from chains.models.run import AgentStep, Run, StepAttempt
 from chains.models.session import ChatSession
@@ -11,11 +12,14 @@ __all__ = [
     "AgentStep",
     "ApiToken",
     "Chain",
+    "ChainTag",
     "ChainVersion",
     "ChatSession",
+    "DraftEdit",
     "LanguageModel",
     "Provider",
     "Run",
+    "SampleInput",
     "StepAttempt",
     "User",
 ]

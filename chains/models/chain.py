@@ -65,6 +65,9 @@ class Chain(models.Model):
     demo_slug = models.SlugField(max_length=100, blank=True, help_text="The demo chain it was copied from.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    used_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When a message was last sent through it."
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     discarded_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Set in the transaction that deletes the chain."
@@ -80,8 +83,26 @@ class Chain(models.Model):
         return self.name
 
 
+class ChainTag(models.Model):
+    """A word that its owner files a chain under."""
+
+    chain = models.ForeignKey(Chain, on_delete=models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=40)
+
+    class Meta:
+        ordering = ["chain_id", "name"]
+        constraints = [models.UniqueConstraint(fields=["chain", "name"], name="tag_unique_per_chain")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ChainVersionQuerySet(models.QuerySet["ChainVersion"]):
     """Drafts and publications."""
+
+    def drafts(self) -> ChainVersionQuerySet:
+        """Keep drafts: a chain has one at most."""
+        return self.filter(number__isnull=True)
 
     def published(self) -> ChainVersionQuerySet:
         """Keep published versions, newest first."""
@@ -94,6 +115,10 @@ class ChainVersion(models.Model):
     chain = models.ForeignKey(Chain, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField(null=True, blank=True)
     revision = models.PositiveIntegerField(default=0, help_text="Counts the edits of a draft.")
+    # Null rather than 0, so that SQLite adds the column to the table as it stands, with its triggers.
+    undo_position = models.PositiveIntegerField(
+        null=True, blank=True, editable=False, help_text="Which of its edits a draft shows; none: unedited."
+    )
     on_failure = models.CharField(max_length=10, choices=OnFailure.choices, default=OnFailure.STOP)
     on_interruption = models.CharField(
         max_length=10, choices=OnInterruption.choices, default=OnInterruption.WAIT
