@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from importlib import import_module
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ from channels.auth import get_user
 from channels.consumer import AsyncConsumer
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.db import DatabaseError
 
 from chains import frames, runtime
 from chains.models import ChatSession
@@ -42,6 +45,8 @@ class RunConsumer(AsyncConsumer):
 class SessionConsumer(AsyncWebsocketConsumer):
     """One window on one session. The browser only watches: what it sends are greetings and receipts."""
 
+    access_check_s = ACCESS_CHECK_S
+
     async def connect(self) -> None:
         """Accept the session's owner, and nobody else."""
         self.session_id = int(self.scope["url_route"]["kwargs"]["session_id"])
@@ -50,7 +55,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._todo = frames.Todo()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sent = self._acknowledged = 0
-        self._is_behind = False
+        # Changes build upon each other: before its first full columns a window can use none.
+        self._is_behind = True
+        self._is_asking = False
         await self.accept()
         if await database_sync_to_async(self._may_watch, thread_sensitive=False)():
             sockets.add(self)
@@ -68,18 +75,26 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take a greeting (what the page shows) or a receipt (how far it has come)."""
-        with contextlib.suppress(ValueError, TypeError, AttributeError):
+        try:
             message = orjson.loads(text_data or "")
-            if message.get("type") == "ack":
-                await self._take_receipt(int(message["seq"]))
-            elif message.get("type") == "hello" and self in sockets:
-                self._page = frames.Page.read(message)
-                await self._greet()
+            page = frames.Page.read(message) if message["type"] == "hello" else None
+            seq = int(message["seq"]) if message["type"] == "ack" else 0
+        except (ValueError, TypeError, AttributeError, LookupError):
+            # Not from a page of ours.
+            return
+        if page and self in sockets:
+            await self._greet(page)
+        elif seq:
+            await self._take_receipt(seq)
 
     async def changed(self, change: Change) -> None:
         """Send what the viewer saw. A browser that does not keep up gets nothing until it does."""
+        self._is_asking = self._is_asking and not change.is_whole
         if self._sent - self._acknowledged >= MAX_UNACKNOWLEDGED:
             self._is_behind = True
+        elif change.is_whole:
+            self._is_behind = False
+        if self._is_behind:
             return
         await self._push(frames.from_change(change, self._page))
         self._todo.add(change)
@@ -90,7 +105,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         """Say that the server goes away for a moment."""
         await self.close(code=RESTART)
 
-    async def _greet(self) -> None:
+    async def _greet(self, page: frames.Page) -> None:
+        self._page = page
+        self._is_asking = True
         if self._viewer is None:
             self._viewer = await viewers.join(self.session_id, self)
         else:
@@ -98,8 +115,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def _take_receipt(self, seq: int) -> None:
         self._acknowledged = max(self._acknowledged, min(seq, self._sent))
-        if self._is_behind and self._sent - self._acknowledged < MAX_UNACKNOWLEDGED // 2 and self._viewer:
-            self._is_behind = False
+        has_room = self._sent - self._acknowledged < MAX_UNACKNOWLEDGED // 2
+        if self._viewer and self._is_behind and has_room and not self._is_asking:
+            self._is_asking = True
             # What was left out may be anything: show every column of a live run anew.
             self._page.forget()
             await self._viewer.refresh(self)
@@ -122,12 +140,22 @@ class SessionConsumer(AsyncWebsocketConsumer):
 
     async def _watch_access(self) -> None:
         while True:
-            await asyncio.sleep(ACCESS_CHECK_S)
-            user = await get_user(self.scope)
-            if not user.is_authenticated or not user.is_active:
-                await self._push({"reload": True})
-                await self.close(code=NOT_YOURS)
-                return
+            await asyncio.sleep(self.access_check_s)
+            try:
+                if await self._is_logged_in():
+                    continue
+            except DatabaseError as error:
+                logger.warning("A socket's right to watch could not be checked: %s", error)
+                continue
+            await self._push({"reload": True})
+            await self.close(code=NOT_YOURS)
+            return
+
+    async def _is_logged_in(self) -> bool:
+        # The handshake's session is a copy of that moment: read it anew.
+        key = self.scope["session"].session_key
+        user = await get_user({"session": import_module(settings.SESSION_ENGINE).SessionStore(key)})
+        return bool(user.is_authenticated and user.is_active)
 
     def _may_watch(self) -> bool:
         user = self.scope["user"]

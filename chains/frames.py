@@ -9,8 +9,14 @@ from django.template.loader import render_to_string
 
 from chains import queries
 from chains.models import AgentStep, ChatSession, Run
-from chains.models.run import LIVE_RUN
+from chains.models.run import LIVE_RUN, LIVE_STEP, StepStatus
 from chains.viewer import Change
+
+# The order in which a step goes through its live statuses; every final one comes after them.
+_PLACES: dict[str, int] = {
+    **dict.fromkeys(StepStatus.values, len(LIVE_STEP)),
+    **{status: place for place, status in enumerate(LIVE_STEP)},
+}
 
 
 @dataclass(slots=True)
@@ -86,19 +92,21 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
 
 
 def _stale_runs(session: ChatSession, page: Page) -> list[int]:
-    """Return the runs to show anew: newer than the page, or not as the page shows them."""
+    """Return the runs to show anew: newer than the page, or further than the page shows them."""
     newest = max(page.runs, default=0)
-    rows = dict(
-        Run.objects.filter(session=session, pk__gte=min(page.runs, default=0)).values_list("id", "status")
-    )
-    watched = [run for run, status in page.runs.items() if status in LIVE_RUN and run in rows]
-    steps = AgentStep.objects.filter(run_id__in=watched).values_list("run_id", "id", "status")
-    differing = {run for run, step, status in steps if page.steps.get(step, status) != status}
-    unknown = {run for run, step, _ in steps if step not in page.steps}
-    differing |= {
-        run for run in page.runs.keys() & rows.keys() if run not in watched and page.runs[run] != rows[run]
-    }
-    return sorted({run for run in rows if run > newest} | differing | unknown)
+    oldest = min(page.runs, default=0)
+    rows = dict(Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status"))
+    shown = page.runs.keys() & rows.keys()
+    live = {run for run in shown if page.runs[run] in LIVE_RUN and rows[run] in LIVE_RUN}
+    changed = {run for run in shown - live if page.runs[run] != rows[run]}
+    steps = AgentStep.objects.filter(run_id__in=live).values_list("run_id", "id", "status")
+    behind = {run for run, step, status in steps if _is_behind(page.steps.get(step, ""), status)}
+    return sorted({run for run in rows if run > newest} | changed | behind)
+
+
+def _is_behind(shown: str, status: str) -> bool:
+    """Whether a page shows an earlier status than the row has; frames are often ahead of the row."""
+    return shown != status and _PLACES.get(shown, -1) <= _PLACES[status]
 
 
 def _parts(
