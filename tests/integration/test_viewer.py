@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,16 +14,15 @@ import pytest
 import pytest_asyncio
 from channels.layers import get_channel_layer
 from django.db import connection
-from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chains.live import Notice, encode, session_group
-from chains.models import AgentStep, ChatSession, Run, StepAttempt, User
+from chains.models import Run, User
 from chains.rendering.answer import HELD_LIMIT, LiveAnswer
 from chains.rendering.markdown import MarkdownStream, render_blocks
 from chains.viewer import Change, Patience, Viewer, Viewers
-from tests.integration.run_cast import Agent, add_attempt, in_db, make_run, make_session, step_of, until
+from tests.integration.answer_cast import Answering, digest, make_answering
+from tests.integration.run_cast import Agent, add_attempt, in_db, make_run, step_of, until
 from tests.unit.engine_cast import says
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,54 +82,6 @@ def html_of(text: str, *, has_ended: bool) -> str:
         return "".join(render_blocks(text))
     live = MarkdownStream(text).snapshot()
     return "".join(live.blocks) + live.tail
-
-
-def digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-class Answering:
-    """The engine's side of one live answer: frames on the group, and the row that the journal keeps."""
-
-    def __init__(self, session: ChatSession, run: Run, step: AgentStep, number: int = 1) -> None:
-        self.session, self.run, self.step, self.number = session, run, step, number
-        self.key = (step.pk, number)
-
-    async def send(self, *notices: Notice) -> None:
-        await get_channel_layer().group_send(session_group(self.session.pk), encode(list(notices)))
-
-    def text(self, offset: int, text: str) -> Notice:
-        return ["text", self.run.pk, *self.key, offset, text]
-
-    def streams(self) -> Notice:
-        return ["step", self.run.pk, *self.key, "streaming"]
-
-    def end(self, text: str, status: str = "completed") -> Notice:
-        return ["end", self.run.pk, *self.key, status, len(text), digest(text)]
-
-    async def checkpoint(self, text: str, status: str = "streaming") -> None:
-        await in_db(self._store, {"text": text, "text_length": len(text), "status": status})
-
-    async def store_end(self, text: str, status: str = "completed") -> None:
-        columns = {"text": text, "text_length": len(text), "text_sha256": digest(text), "status": status}
-        await in_db(self._store, columns)
-
-    def _store(self, columns: dict[str, Any]) -> None:
-        StepAttempt.objects.filter(step=self.step, number=self.number).update(**columns)
-        AgentStep.objects.filter(pk=self.step.pk).update(status=columns["status"])
-
-    async def end_run(self, status: str = "completed") -> None:
-        ended = {"status": status, "finished_at": timezone.now()}
-        await in_db(lambda: Run.objects.filter(pk=self.run.pk).update(**ended))
-
-
-def make_answering(owner: User, slugs: str = "a") -> list[Answering]:
-    session = make_session(owner)
-    run = make_run(session, *[Agent(slug, says(), "parallel") for slug in slugs], status="running")
-    steps = [step_of(run, slug) for slug in slugs]
-    for step in steps:
-        add_attempt(step, status="running")
-    return [Answering(session, run, step) for step in steps]
 
 
 @pytest.fixture
