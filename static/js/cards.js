@@ -1,4 +1,4 @@
-// Columns by hand: unfold a card on a phone, show one column alone on a wide screen.
+// Columns by hand: unfold a card on a phone; on a wide screen show one column alone, or hide one.
 const isPhone = window.matchMedia("(width < 48rem)");
 
 function toggleCard(column) {
@@ -20,10 +20,26 @@ function focusColumn(column) {
   column.querySelector("[data-focus]").setAttribute("aria-pressed", String(!isAlone));
 }
 
+function hideColumn(column) {
+  if (column.hasAttribute("data-alone")) focusColumn(column);
+  column.dataset.hidden = "";
+  const show = column.closest("[data-run]").querySelector("[data-show-hidden]");
+  show.hidden = false;
+  show.focus();
+}
+
+function showHidden(button) {
+  for (const column of button.closest("[data-run]").querySelectorAll("[data-hidden]")) delete column.dataset.hidden;
+  button.hidden = true;
+}
+
 document.addEventListener("click", (event) => {
+  const show = event.target.closest("[data-show-hidden]");
+  if (show) showHidden(show);
   const column = event.target.closest(".column");
   if (!column) return;
   if (event.target.closest("[data-focus]")) focusColumn(column);
+  else if (event.target.closest("[data-hide]")) hideColumn(column);
   else if (event.target.closest("[data-expand]")) toggleCard(column);
   else if (isPhone.matches && event.target.closest(".column-title, .column-model") && !event.target.closest("button, a, form")) {
     toggleCard(column);
