@@ -8,13 +8,17 @@ import * as page from "./page.js";
 import { Wire } from "./socket.js";
 
 const HIDDEN_PAUSE_MS = 250;
+const ASK_PAUSE_MS = 1_000;
 const session = document.querySelector("[data-session]").dataset.session;
 const banner = document.getElementById("connection-lost");
 const answers = new Map(); // step → Answer, of the attempts that are live
+const states = new Map(); // step → the last status that was told
+const ends = new Map(); // step → the last attempt whose end was told
 const incomplete = new Set(); // steps that ended without their whole text
 let frames = [];
 let isScheduled = false;
-let asksAnew = false;
+let greetedAt = 0;
+let asking = null;
 
 const wire = new Wire(`/ws/sessions/${session}/`, {
   opened() {
@@ -36,7 +40,9 @@ const wire = new Wire(`/ws/sessions/${session}/`, {
 
 // Say what the page shows; the server sends whatever differs, and every live answer in full.
 function greet() {
-  asksAnew = false;
+  clearTimeout(asking);
+  asking = null;
+  greetedAt = Date.now();
   const runs = {};
   const steps = {};
   for (const band of document.querySelectorAll("[data-run]")) {
@@ -49,6 +55,11 @@ function greet() {
   }
   incomplete.clear();
   wire.send({ type: "hello", runs, steps });
+}
+
+// Something is missing: greet again, but leave the answer to the last greeting time to come.
+function askAnew() {
+  asking ??= setTimeout(greet, Math.max(0, greetedAt + ASK_PAUSE_MS - Date.now()));
 }
 
 // Frames gather until the browser paints; a window that nobody sees paints nothing and still keeps up.
@@ -71,12 +82,11 @@ function apply() {
   paint(touched);
   page.showLife();
   for (const { seq } of taken) wire.send({ type: "ack", seq });
-  if (asksAnew) greet();
 }
 
 function applyFrame(frame, touched) {
   for (const { run, html } of frame.bands ?? []) takeBand(page.showBand(run, html, isKnown), touched);
-  for (const status of frame.status ?? []) page.setStepStatus(status);
+  for (const status of frame.status ?? []) takeStatus(status);
   for (const column of frame.columns ?? []) takeText(column, touched);
   for (const end of frame.final ?? []) takeEnd(end, touched);
   for (const [id, html] of Object.entries(frame.html ?? {})) page.replacePart(id, html);
@@ -85,11 +95,16 @@ function applyFrame(frame, touched) {
 
 const isKnown = (step, attempt) => answers.get(step)?.isWhole && answers.get(step).attempt >= attempt;
 
+function takeStatus(status) {
+  states.set(status.step, status);
+  page.setStepStatus(status);
+}
+
 function takeText(column, touched) {
   if (!answers.has(column.step)) answers.set(column.step, new Answer(column.attempt));
   const isTaken = answers.get(column.step).take(column);
-  asksAnew ||= !isTaken;
   if (isTaken) touched.add(column.step);
+  else askAnew();
 }
 
 function takeEnd(end, touched) {
@@ -98,25 +113,32 @@ function takeEnd(end, touched) {
   touched.clear();
   if (answer && !answer.isWhole) {
     incomplete.add(end.step);
-    asksAnew = true;
+    askAnew();
   }
   answers.delete(end.step);
+  ends.set(end.step, end.attempt);
   page.finishAnswer(end);
 }
 
-// Text may have come before its band: show it. A band that tells an answer's end needs no more.
+// A band was rendered a moment ago: bring it up to what frames have told since, which was in vain without it.
 function takeBand(band, touched) {
   for (const column of band.querySelectorAll("[data-step-index]")) {
     const step = Number(column.dataset.step);
-    const shown = page.answerOf(step).dataset;
-    const answer = answers.get(step);
-    if (!answer) continue;
-    if (shown.sha256 !== undefined && Number(shown.attempt) >= answer.attempt) {
-      answers.delete(step);
-    } else if (answer.isWhole) {
-      answer.staleFrom = 0;
-      touched.add(step);
-    }
+    if (states.has(step)) page.setStepStatus(states.get(step));
+    takeAnswer(step, page.answerOf(step).dataset, touched);
+  }
+}
+
+function takeAnswer(step, shown, touched) {
+  const answer = answers.get(step);
+  if (shown.sha256 !== undefined) {
+    if (answer?.attempt <= Number(shown.attempt)) answers.delete(step);
+  } else if (answer?.isWhole) {
+    answer.staleFrom = 0;
+    touched.add(step);
+  } else if (ends.get(step) >= Number(shown.attempt)) {
+    incomplete.add(step);
+    asksAnew = true;
   }
 }
 
@@ -145,6 +167,7 @@ document.addEventListener("htmx:load", (event) => {
     takeBand(band, touched);
     paint(touched);
     page.bandCame(band);
+    if (asksAnew) greet();
   }
   page.showLife();
 });
