@@ -36,13 +36,15 @@ document.addEventListener("htmx:afterSettle", () => {
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt.id === "composer") field().focus({ preventScroll: true });
 });
-document.addEventListener("htmx:sendError", (event) => {
-  const fault = event.detail.elt.querySelector("#composer-error");
-  if (fault) fault.textContent = "The server could not be reached. Your message is still here: try again.";
-});
-document.addEventListener("htmx:responseError", (event) => {
-  const fault = event.detail.elt.querySelector("#composer-error");
-  if (fault) fault.textContent = `The server answered with an error (${event.detail.xhr.status}). Your message is still here: try again.`;
-});
+// A fault on the way leaves the message where it is, and says so beside it.
+function notSent(element, reason) {
+  const fault = element.querySelector("#composer-error");
+  if (fault) fault.textContent = `${reason} Your message is still here: try again.`;
+}
+
+document.addEventListener("htmx:sendError", ({ detail }) => notSent(detail.elt, "The server could not be reached."));
+document.addEventListener("htmx:responseError", ({ detail }) =>
+  notSent(detail.elt, `The server answered with an error (${detail.xhr.status}).`),
+);
 
 if (field()) grow(field());
