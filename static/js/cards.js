@@ -8,6 +8,9 @@ function toggleCard(column) {
   button.setAttribute("aria-expanded", String(!isOpen));
 }
 
+const isOnHead = (target) =>
+  target.closest(".column-title, .column-model") && !target.closest("button, a, form");
+
 function focusColumn(column) {
   const row = column.closest("[data-stages]");
   const isAlone = column.hasAttribute("data-alone");
@@ -41,7 +44,5 @@ document.addEventListener("click", (event) => {
   if (event.target.closest("[data-focus]")) focusColumn(column);
   else if (event.target.closest("[data-hide]")) hideColumn(column);
   else if (event.target.closest("[data-expand]")) toggleCard(column);
-  else if (isPhone.matches && event.target.closest(".column-title, .column-model") && !event.target.closest("button, a, form")) {
-    toggleCard(column);
-  }
+  else if (isPhone.matches && isOnHead(event.target)) toggleCard(column);
 });
