@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from chains import queries
@@ -26,7 +28,7 @@ def test_prices_keep_the_digits_that_matter(usd: float | None, words: str) -> No
 @pytest.mark.parametrize("width", [1, 37, 999, 4_100, 61_000, 900_000])
 def test_a_time_axis_has_a_few_marks_at_even_steps_inside_its_width(width: int) -> None:
     marks = ticks(width)
-    steps = {after.ms - before.ms for before, after in zip(marks, marks[1:], strict=False)}
+    steps = {after.ms - before.ms for before, after in pairwise(marks)}
     assert marks[0].ms == 0
     assert 1 <= len(marks) <= 9
     assert len(steps) <= 1
