@@ -94,6 +94,10 @@ class Run(models.Model):
 
     class Meta:
         ordering = ["session_id", "id"]
+        permissions = [
+            ("read_texts", "Can read everybody's messages, prompts and answers"),
+            ("stop_any_run", "Can stop everybody's runs"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["session", "request_id"], name="run_request_unique"),
             models.UniqueConstraint(
