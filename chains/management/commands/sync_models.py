@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chains import actions
+from chains.actions.model_lists import ListSync, sync_models
 from chains.models import Provider
-from chains.providers import http
-from chains.providers.base import Endpoint, ListedModel
-from chains.providers.errors import ProviderError
-from chains.providers.registry import open_provider
-
-Answer = list[ListedModel] | ProviderError
 
 
 class Command(BaseCommand):
@@ -32,17 +25,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Read all lists at once, then add what is new. A provider that fails keeps no other from it."""
         actions.load_defaults()
-        providers = _ready_providers(options["provider"])
-        answers = asyncio.run(_read_lists([provider.endpoint for provider in providers]))
-        failures = 0
-        for provider, answer in zip(providers, answers, strict=True):
-            if isinstance(answer, ProviderError):
-                failures += 1
-                self.stderr.write(f"{provider.slug}: {answer.sentence}")
-            else:
-                self.stdout.write(f"{provider.slug}: {_added(provider, answer)}")
+        results = sync_models(providers=_ready_providers(options["provider"]))
+        failures = [result for result in results if result.error]
+        for result in results:
+            out = self.stderr if result.error else self.stdout
+            out.write(f"{result.provider.slug}: {result.error or _added(result)}")
         if failures:
-            raise CommandError(f"{failures} of {len(providers)} lists could not be read.")
+            raise CommandError(f"{len(failures)} of {len(results)} lists could not be read.")
 
 
 def _ready_providers(slug: str | None) -> list[Provider]:
@@ -58,21 +47,6 @@ def _ready_providers(slug: str | None) -> list[Provider]:
     return [provider]
 
 
-async def _read_lists(endpoints: Sequence[Endpoint]) -> list[Answer]:
-    try:
-        return await asyncio.gather(*(_read_list(endpoint) for endpoint in endpoints))
-    finally:
-        await http.aclose()
-
-
-async def _read_list(endpoint: Endpoint) -> Answer:
-    try:
-        return await open_provider(endpoint).list_models()
-    except ProviderError as error:
-        return error
-
-
-def _added(provider: Provider, listed: Sequence[ListedModel]) -> str:
-    new = actions.add_listed_models(provider=provider, listed=listed)
-    of = f"{len(listed)} listed, {len(new)} new"
-    return f"{of}: {', '.join(new)}" if new else of
+def _added(result: ListSync) -> str:
+    of = f"{result.listed} listed, {len(result.new)} new"
+    return f"{of}: {', '.join(result.new)}" if result.new else of
