@@ -1,4 +1,4 @@
-"""Collects static files when they are not the ones that were collected last."""
+"""Static files: their hashed names, and their collection when they changed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import hashlib
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
+from servestatic.storage import CompressedManifestStaticFilesStorage
+
+
+class HashedStaticFiles(CompressedManifestStaticFilesStorage):
+    """Names every file after its content, the modules that scripts import too: no browser mixes versions."""
+
+    support_js_module_import_aggregation = True
 
 
 def collect_when_changed() -> None:
@@ -17,7 +24,9 @@ def collect_when_changed() -> None:
     fingerprint = _fingerprint()
     if stamp.exists() and stamp.read_text() == fingerprint:
         return
-    call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+    # We ship htmx ourselves; django-htmx's copies import names that are no files.
+    ignored = ["django_htmx"]
+    call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=ignored)
     stamp.write_text(fingerprint)
 
 
