@@ -13,7 +13,8 @@ export const bandOf = (run) => document.getElementById(`run-${run}`);
 export const columnOf = (step) => document.getElementById(`step-${step}`);
 export const answerOf = (step) => document.getElementById(`step-${step}-answer`);
 export const isLiveRun = (band) => LIVE_RUN.includes(band.dataset.runStatus);
-const isLiveStep = (column) => LIVE_STEP.includes(column.dataset.status);
+// How far a step has come: through its live statuses in their order, then to any of the final ones.
+const placeOf = (status) => (LIVE_STEP.includes(status) ? LIVE_STEP.indexOf(status) : LIVE_STEP.length);
 const isFinal = (answer) => answer.dataset.sha256 !== undefined;
 
 export function parse(html) {
@@ -27,7 +28,7 @@ export function setStepStatus({ step, attempt, status, label }) {
   const answer = answerOf(step);
   if (!column || attempt < Number(answer.dataset.attempt)) return;
   if (attempt > Number(answer.dataset.attempt)) beginAttempt(answer, attempt);
-  else if (!isLiveStep(column) && LIVE_STEP.includes(status)) return;
+  else if (placeOf(status) < placeOf(column.dataset.status)) return;
   column.dataset.status = status;
   const words = label ?? column.getAttribute(`data-label-${status}`);
   if (words) column.querySelector(".state-label").textContent = words;

@@ -47,10 +47,11 @@ function greet() {
   const steps = {};
   for (const band of document.querySelectorAll("[data-run]")) {
     runs[band.dataset.run] = band.dataset.runStatus;
-    if (!page.isLiveRun(band)) continue;
     for (const column of band.querySelectorAll("[data-step-index]")) {
       const step = Number(column.dataset.step);
-      steps[step] = incomplete.has(step) ? "incomplete" : column.dataset.status;
+      // No row has such a status: the server shows the run anew.
+      if (incomplete.has(step)) runs[band.dataset.run] = "incomplete";
+      if (page.isLiveRun(band)) steps[step] = column.dataset.status;
     }
   }
   incomplete.clear();
@@ -138,7 +139,7 @@ function takeAnswer(step, shown, touched) {
     touched.add(step);
   } else if (ends.get(step) >= Number(shown.attempt)) {
     incomplete.add(step);
-    asksAnew = true;
+    askAnew();
   }
 }
 
@@ -167,7 +168,6 @@ document.addEventListener("htmx:load", (event) => {
     takeBand(band, touched);
     paint(touched);
     page.bandCame(band);
-    if (asksAnew) greet();
   }
   page.showLife();
 });
