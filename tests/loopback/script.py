@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_type_hints
@@ -70,7 +71,7 @@ class Script:
         """Return the answer's tokens: each names the model, so that a stray one shows."""
         tag = self.tag or model
         if self.text:
-            return self.text.split(" ") if not self.split else [self.text]
+            return [self.text] if self.split else re.split(r"(?<= )", self.text)
         if self.long_line:
             return [f"{tag}-{'x' * self.long_line} "]
         words = [f"{tag}-{number} " for number in range(self.tokens)]
