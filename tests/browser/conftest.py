@@ -1,13 +1,24 @@
-"""A real Chromium, with a fresh profile for each page."""
+"""A real Chromium, with a fresh profile for each page, and somebody who watches what pages do."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Request,
+    sync_playwright,
+)
 
+from tests.browser import stage as stages
+from tests.browser.stage import OWNER, Stage
 from tests.servers import Server
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
@@ -36,19 +47,53 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+class Watchman:
+    """Notes what no page of ours may do, whatever a model answers."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def watch(self, context: BrowserContext) -> None:
+        """Watch all pages of a profile."""
+        context.on("console", self._console)
+        context.on("dialog", self._dialog)
+        context.on("request", self._request)
+        context.on("weberror", lambda fault: self.seen.append(f"uncaught: {fault.error}"))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            self.seen.append(f"{message.location}: {message.text}")
+
+    def _dialog(self, dialog: Dialog) -> None:
+        self.seen.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.hostname != "127.0.0.1":
+            self.seen.append(f"request to {request.url}")
+
+
 @pytest.fixture
 def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Open a fresh browser profile, with Playwright's options such as ``viewport`` and ``color_scheme``."""
+    """Open a fresh browser profile, with Playwright's options such as ``viewport`` and ``color_scheme``.
+
+    Whatever the test is about, it fails when a page breaks the content security policy, raises, opens a
+    dialog or asks anything of another host.
+    """
     opened: list[BrowserContext] = []
+    watchman = Watchman()
 
     def open_context(**options: object) -> BrowserContext:
         context = chromium.new_context(**options)  # type: ignore[arg-type]
+        watchman.watch(context)
         opened.append(context)
         return context
 
     yield open_context
     for context in opened:
         context.close()
+    assert watchman.seen == []
 
 
 @pytest.fixture
@@ -68,3 +113,30 @@ def page_of(new_context: Callable[..., BrowserContext], server: Server) -> Calla
         return context.new_page()
 
     return open_page
+
+
+@pytest.fixture(scope="package")
+def installed_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One installation for all tests of this folder; use ``stage``, which forgets what other tests did."""
+    with stages.set_up(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(installed_stage: Stage) -> Stage:
+    """The installation whose models are scripted, with no script and no call yet."""
+    installed_stage.loopback.reset()
+    return installed_stage
+
+
+@pytest.fixture
+def window(new_context: Callable[..., BrowserContext], stage: Stage) -> Callable[..., Page]:
+    """Open a window of the stage's installation, in a profile of its own that is logged in."""
+
+    def open_window(person: str = OWNER, **options: object) -> Page:
+        context = new_context(base_url=stage.server.url, **options)
+        cookie = {"name": "sessionid", "value": stage.cookie_of(person), "url": stage.server.url}
+        context.add_cookies([cookie])  # type: ignore[list-item]
+        return context.new_page()
+
+    return open_window

@@ -1,0 +1,188 @@
+"""A run while it lives: every agent in a column of its own, all of a group at the same time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.stage import Stage
+from tests.browser.window import (
+    NOTE_COLUMNS,
+    article,
+    assert_shows_what_is_stored,
+    column,
+    columns,
+    hue,
+    is_purple,
+    open_chain,
+    send,
+    until,
+    wait_for_end,
+)
+from tests.loopback.script import Script
+
+STEADY = Script(tokens=60, tps=50)
+ENDLESS = Script(tokens=2_000, tps=40)
+SHORT = Script(tokens=5)
+GROUP = ("Ada", "Ben", "Cleo")
+
+
+@pytest.fixture
+def page(window: Callable[..., Page]) -> Page:
+    return window()
+
+
+def lengths(page: Page, *names: str) -> list[int]:
+    """Look at the lengths of these agents' texts in one moment, 0 for one that does not stream."""
+    seen = {one.name: len(one.text) for one in columns(page) if one.status == "streaming"}
+    return [seen.get(name, 0) for name in names]
+
+
+def test_all_columns_appear_at_once_in_stage_order(stage: Stage, page: Page):
+    stage.play(Ada=Script(first=0.5), Ben=Script(first=0.5), Cleo=Script(first=0.5), Dan=SHORT)
+    open_chain(page, "Trio")
+    page.evaluate(NOTE_COLUMNS)
+    send(page, "All at once")
+    wait_for_end(page)
+
+    assert set(page.evaluate("seenColumns")) == {"0 1 2 3"}
+    assert [(one.name, one.stage) for one in columns(page)] == [
+        ("Ada", 1), ("Ben", 1), ("Cleo", 1), ("Dan", 2),
+    ]  # fmt: skip
+    across = [article(page, name).bounding_box() for name in (*GROUP, "Dan")]
+    assert sorted(across, key=lambda box: box["x"] if box else 0) == across
+
+
+def test_the_columns_of_a_group_stream_at_the_same_time(stage: Stage, page: Page):
+    stage.play(Ada=STEADY, Ben=STEADY, Cleo=STEADY, Dan=SHORT)
+    open_chain(page, "Trio")
+    send(page, "Side by side")
+
+    first = until(page, lambda: all(seen := lengths(page, *GROUP)) and seen)
+    until(page, lambda: all(now > then for now, then in zip(lengths(page, *GROUP), first, strict=True)))
+    assert column(page, "Dan").status == "pending"
+    wait_for_end(page)
+
+
+def test_each_column_has_its_own_agents_words_and_no_others(stage: Stage, page: Page):
+    stage.play(Ada=STEADY, Ben=STEADY, Cleo=STEADY, Dan=SHORT)
+    open_chain(page, "Trio")
+    send(page, "Keep apart")
+    wait_for_end(page)
+
+    for one in columns(page):
+        assert {word.partition("-")[0] for word in one.text.split()} == {one.name}
+    assert column(page, "Cleo").text.split() == [f"Cleo-{number}" for number in range(60)]
+
+
+def test_states_are_said_in_words_and_dots_and_the_connections_colour(stage: Stage, page: Page):
+    waiting = Script(first=0.6, tokens=30, tps=40)
+    stage.play(Ada=waiting, Ben=waiting, Cleo=waiting, Dan=Script(first=0.2, tokens=30, tps=40))
+    open_chain(page, "Trio")
+    send(page, "Say what you do")
+    ada, dan = article(page, "Ada"), article(page, "Dan")
+    expect(ada.locator(".state-label")).to_have_text("Preparing parallel execution…")
+    expect(dan.locator(".state-label")).to_have_text("Waiting for Ada, Ben and Cleo…")
+    expect(ada.locator(".state-label")).to_have_text("Parallel streaming…")
+
+    dots = ada.locator(".dots i")
+    expect(dots).to_have_count(3)
+    delays = dots.evaluate_all("dots => dots.map((dot) => getComputedStyle(dot).animationDelay)")
+    assert delays == ["0s", "0.1s", "0.2s"]
+    expect(dots.first).to_be_visible()
+    assert is_purple(ada.locator(".pill").first, "color")
+    assert is_purple(ada, "borderBlockStartColor")
+    assert is_purple(ada.locator(".state-label"), "color")
+
+    expect(dan.locator(".state-label")).to_have_text("Streaming…")
+    assert 205 <= hue(dan, "borderBlockStartColor") <= 235
+    wait_for_end(page)
+    assert [one.label for one in columns(page)] == ["Completed"] * 4
+
+
+def test_after_a_reload_in_the_middle_the_text_goes_on(stage: Stage, page: Page):
+    stage.play(Ada=STEADY, Ben=STEADY)
+    open_chain(page, "Pair")
+    send(page, "Do not lose it")
+    before = until(page, lambda: all(seen := lengths(page, "Ada", "Ben")) and seen)
+    page.reload()
+
+    after = until(page, lambda: all(seen := lengths(page, "Ada", "Ben")) and seen)
+    assert all(now >= then for now, then in zip(after, before, strict=True))
+    until(page, lambda: all(now > then for now, then in zip(lengths(page, "Ada", "Ben"), after, strict=True)))
+    wait_for_end(page)
+    assert_shows_what_is_stored(page)
+
+
+def test_a_stopped_column_hangs_up_within_a_second_while_the_others_finish(stage: Stage, page: Page):
+    stage.play(Ada=ENDLESS, Ben=STEADY, Cleo=STEADY, Dan=SHORT)
+    open_chain(page, "Trio")
+    send(page, "Stop one")
+    until(page, lambda: all(lengths(page, *GROUP)))
+    clicked = time.monotonic()
+    article(page, "Ada").locator("[data-stop=step]").click()
+
+    assert stage.hang_up_of("Ada") - clicked < 1.0
+    expect(article(page, "Ada")).to_have_attribute("data-status", "cancelled")
+    assert column(page, "Ada").label == "Stopped"
+    expect(article(page, "Ada")).to_contain_text("upstream connection closed in")
+    wait_for_end(page)
+    assert [one.status for one in columns(page)] == ["cancelled", "completed", "completed", "completed"]
+    assert all(stage.calls_of(name)[0].finished for name in ("Ben", "Cleo", "Dan"))
+    assert_shows_what_is_stored(page)
+
+
+def test_the_whole_run_is_stopped_with_one_button(stage: Stage, page: Page):
+    stage.play(Ada=ENDLESS, Ben=ENDLESS, Cleo=ENDLESS)
+    open_chain(page, "Trio")
+    stop = page.locator("[data-stop=run]")
+    expect(stop).to_be_hidden()
+    send(page, "Stop all")
+    until(page, lambda: all(lengths(page, *GROUP)))
+    clicked = time.monotonic()
+    stop.click()
+
+    assert all(stage.hang_up_of(name) - clicked < 1.0 for name in GROUP)
+    wait_for_end(page, "cancelled")
+    assert [one.label for one in columns(page)] == ["Stopped", "Stopped", "Stopped", "Skipped"]
+    expect(stop).to_be_hidden()
+    assert stage.calls_of("Dan") == []
+
+
+def test_a_follow_up_carries_the_history(stage: Stage, page: Page):
+    stage.play(Ada=Script(text="A bridge of stone."))
+    open_chain(page, "Solo")
+    send(page, "What spans the river?")
+    wait_for_end(page)
+    send(page, "Who built it?")
+    expect(page.locator("section[data-run]")).to_have_count(2)
+    wait_for_end(page)
+
+    told = [(message["role"], message["content"]) for message in stage.calls_of("Ada")[1].body["messages"]]
+    assert told == [
+        ("user", "What spans the river?"),
+        ("assistant", "A bridge of stone."),
+        ("user", "Who built it?"),
+    ]
+    assert_shows_what_is_stored(page)
+
+
+def test_a_run_goes_on_when_every_tab_is_closed(stage: Stage, page: Page, window: Callable[..., Page]):
+    stage.play(Ada=STEADY, Ben=STEADY)
+    open_chain(page, "Pair")
+    send(page, "Go on without me")
+    until(page, lambda: all(lengths(page, "Ada", "Ben")))
+    address = page.url
+    page.context.close()
+    until_finished = stage.loopback.wait_for_calls(2)
+    while not all(call.finished for call in until_finished):
+        time.sleep(0.05)
+
+    page = window()
+    page.goto(address)
+    wait_for_end(page)
+    assert [len(one.text.split()) for one in columns(page)] == [60, 60]
+    assert_shows_what_is_stored(page)

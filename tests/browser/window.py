@@ -1,0 +1,152 @@
+"""What a session's window shows, read through the page's hooks, and what people do in it."""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+
+LIVE = re.compile("queued|running")
+UNTOLD = "article:not([data-status=skipped]) [data-answer]:not([data-sha256])"
+PATIENCE_MS = 20_000
+LOOK_EVERY_MS = 30
+
+# One look: everything is read in the same moment, so that columns can be compared with one another.
+READ = """() => [...document.querySelectorAll("article[data-step-index]")].map((column) => {
+  const answer = column.querySelector("[data-answer]");
+  return {
+    step: Number(column.dataset.step),
+    index: Number(column.dataset.stepIndex),
+    stage: Number(column.dataset.stage),
+    name: column.querySelector("h3").textContent,
+    status: column.dataset.status,
+    connection: column.dataset.connection,
+    label: column.querySelector(".state-label").textContent,
+    length: answer.dataset.length === undefined ? null : Number(answer.dataset.length),
+    sha256: answer.dataset.sha256 ?? null,
+    text: answer.textContent,
+    html: answer.innerHTML,
+  };
+})"""
+COLOUR = """(element, property) => {
+  const canvas = document.createElement("canvas").getContext("2d");
+  canvas.fillStyle = getComputedStyle(element)[property];
+  canvas.fillRect(0, 0, 1, 1);
+  return [...canvas.getImageData(0, 0, 1, 1).data];
+}"""
+# Notes the steps that are on the page whenever something comes or goes.
+NOTE_COLUMNS = """() => {
+  window.seenColumns = [];
+  new MutationObserver(() => {
+    const columns = [...document.querySelectorAll("[data-step-index]")];
+    window.seenColumns.push([...new Set(columns.map((column) => column.dataset.stepIndex))].join(" "));
+  }).observe(document.getElementById("runs"), { childList: true, subtree: true });
+}"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One agent's column in one look."""
+
+    step: int
+    index: int
+    stage: int
+    name: str
+    status: str
+    connection: str
+    label: str
+    length: int | None
+    sha256: str | None
+    text: str
+    html: str
+
+
+def columns(page: Page) -> list[Column]:
+    """Look at all columns of the page in one moment."""
+    return [Column(**column) for column in page.evaluate(READ)]
+
+
+def column(page: Page, name: str) -> Column:
+    """Look at the newest column of an agent."""
+    return [seen for seen in columns(page) if seen.name == name][-1]
+
+
+def until(page: Page, holds: Callable[[], Any]) -> Any:
+    """Look again and again until something holds, and return what it said."""
+    for _ in range(PATIENCE_MS // LOOK_EVERY_MS):
+        if found := holds():
+            return found
+        page.wait_for_timeout(LOOK_EVERY_MS)
+    raise AssertionError(f"It did not come to hold. The columns: {columns(page)}")
+
+
+def article(page: Page, name: str) -> Locator:
+    """Return the newest column of an agent."""
+    return page.locator("article[data-step-index]").filter(has=page.get_by_role("heading", name=name)).last
+
+
+def composer(page: Page) -> Locator:
+    """Return the field where the next message is written."""
+    return page.locator("form[data-composer] textarea[name=input]")
+
+
+def open_chain(page: Page, name: str) -> None:
+    """Start a session with one of the person's chains from the start page."""
+    page.goto("/")
+    page.get_by_role("button", name=name, exact=True).click()
+    expect(page.locator("main[data-session]")).to_be_visible()
+    # Nobody types before the page's scripts are there.
+    page.wait_for_load_state()
+
+
+def send(page: Page, message: str) -> None:
+    """Type a message and send it as most people do."""
+    composer(page).fill(message)
+    composer(page).press("Enter")
+
+
+def run_status(page: Page) -> str:
+    """Return the status that the newest run of the page shows."""
+    return page.locator("section[data-run]").last.get_attribute("data-run-status") or ""
+
+
+def wait_for_end(page: Page, status: str = "completed") -> None:
+    """Wait until the page's newest run has ended like this, and all that it says of it is there."""
+    run = page.locator("section[data-run]").last
+    expect(run).not_to_have_attribute("data-run-status", LIVE, timeout=PATIENCE_MS)
+    expect(run).to_have_attribute("data-run-status", status)
+    expect(run.locator("article:not([data-status=skipped]) [data-answer]:not([data-sha256])")).to_have_count(
+        0
+    )
+    expect(run.locator("[data-tail]")).to_have_count(0)
+
+
+def assert_shows_what_is_stored(page: Page) -> None:
+    """Compare every answer's length and digest with the stored text, byte by byte."""
+    seen = [one for one in columns(page) if one.status != "skipped"]
+    assert seen
+    for one in seen:
+        source = page.request.get(f"/steps/{one.step}/text").body()
+        assert one.sha256 == hashlib.sha256(source).hexdigest(), one
+        assert one.length == len(source.decode()), one
+
+
+def answers(page: Page) -> dict[int, str]:
+    """Return the HTML of every answer of the page, by step."""
+    return {one.step: one.html for one in columns(page)}
+
+
+def hue(element: Locator, css_property: str) -> int:
+    """Return the hue of a computed colour, in degrees: blue is about 217, amber 35, purple 262."""
+    red, green, blue, _ = element.evaluate(COLOUR, css_property)
+    return round(colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)[0] * 360)
+
+
+def is_purple(element: Locator, css_property: str) -> bool:
+    """Whether a computed colour is purple."""
+    return 250 <= hue(element, css_property) <= 285
