@@ -2,144 +2,203 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from contextlib import closing
+from dataclasses import dataclass
 
 import pytest
 
-from tests.loopback import Call, LoopbackProvider
+from tests.integration.authors import LAST, Agent, Author, group
+from tests.integration.visitors import Visitor, Window
+from tests.loopback import Call, Fault, LoopbackProvider, Script
 from tests.servers import Server, installation
 
+SIZES = (2, 4, 8, 16, 64)
+LIMIT = 1.05  # wall ÷ slowest
 # One call's answer: some three seconds, as a real one takes.
-PACE = "first=0.2,tps=45,tokens=126"
+TOKENS = 126
+PACE = Script(first=0.2, tps=45, tokens=TOKENS)
+FAULTY = ("broken", "silent", "cut")
+FAULTS = {
+    "broken": Script(fault=Fault.STATUS, status=500),
+    "silent": Script(fault=Fault.HANG_HEADERS),
+    "cut": Script(tokens=20, fault=Fault.CUT, after=5),
+    "fine": Script(tokens=12, tps=20),
+    "last": Script(echo=True),
+}
+REASONS = {
+    "broken": "OpenAI had an error of its own (500)",
+    "silent": "OpenAI sent no text within 1 s",
+    "cut": "OpenAI closed the connection before the answer was complete",
+}
 LIMITS = (
     "from chains.models import Provider;"
     "Provider.objects.filter(slug='openai').update(first_token_limit=1.0, idle_limit=1.0)"
-)
-ADD_MODELS = (
-    "from chains.models import LanguageModel, Provider;"
-    "p = Provider.objects.get(slug='openai');"
-    "LanguageModel.objects.bulk_create([LanguageModel(provider=p, model_id=m, name=m) for m in {models!r}],"
-    " ignore_conflicts=True)"
 )
 
 pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[LoopbackProvider]:
+def loopback() -> Iterator[LoopbackProvider]:
     with LoopbackProvider() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def site(provider: LoopbackProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with installation(tmp_path_factory.mktemp("parallel"), **provider.environment()) as running:
+def site(loopback: LoopbackProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with installation(tmp_path_factory.mktemp("parallel"), **loopback.environment()) as running:
         yield running
 
 
-class Author:
-    """Somebody who writes chain files, imports them and runs them from the command line."""
+@pytest.fixture(scope="module")
+def alice(site: Server) -> Iterator[Visitor]:
+    visitor = Visitor(site)
+    with closing(visitor.http):
+        yield visitor
 
-    def __init__(self, site: Server, provider: LoopbackProvider, folder: Path) -> None:
-        self.site, self.provider, self.folder = site, provider, folder
-        site.session_cookie("alice")
 
-    def imports(self, name: str, *agents: dict[str, Any], **settings: Any) -> str:
-        models = sorted({agent["model"].removeprefix("openai/") for agent in agents})
-        done = self.site.manage("shell", "--no-imports", "-c", ADD_MODELS.format(models=models))
-        assert done.returncode == 0, done.stderr
-        file = self.folder / f"{name}.json"
-        file.write_text(
-            json.dumps({"format": "chainchat/1", "name": name, "agents": list(agents), **settings})
-        )
-        done = self.site.manage("import_chain", str(file), "--owner", "alice")
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()[-1]
-
-    def runs(self, slug: str, text: str = "a message") -> dict[str, Any]:
-        self.provider.reset()
-        self.outcome = self.site.manage("run_chain", slug, "--owner", "alice", "--input", text, "--json")
-        found: dict[str, Any] = json.loads(self.outcome.stdout)
-        return found
+@pytest.fixture(scope="module")
+def author(site: Server, loopback: LoopbackProvider, alice: Visitor) -> Author:
+    author = Author(site, loopback)
+    faulty = [*(Agent(name) for name in (*FAULTY, "fine")), LAST]
+    author.writes(**{f"group-of-{count}": group(count) for count in SIZES}, faulty=faulty)
+    # What a process does only once, it has done.
+    session = alice.opens("group-of-2")
+    alice.sent(session)
+    alice.waits(session)
+    return author
 
 
 @pytest.fixture
-def author(site: Server, provider: LoopbackProvider, tmp_path: Path) -> Author:
-    return Author(site, provider, tmp_path)
+def provider(loopback: LoopbackProvider) -> LoopbackProvider:
+    """Give the provider without the scripts and calls of other tests."""
+    loopback.reset()
+    return loopback
 
 
-def group(count: int, pace: str = PACE) -> list[dict[str, Any]]:
-    return [
-        {"name": f"Agent {n}", "model": f"openai/loop:tag=w{n}x,{pace}", "prompt": "", "connection_type": "parallel"}
-        for n in range(count)
-    ]
-
-
-def slowest_ms(calls: list[Call]) -> float:
+def slowest_s(calls: list[Call]) -> float:
     """The provider's clock: from the first request that came to the last byte that left."""
-    return (max(call.last_byte_at or 0.0 for call in calls) - min(call.arrived for call in calls)) * 1000
+    return max(call.last_byte_at or 0.0 for call in calls) - min(call.arrived for call in calls)
 
 
-@pytest.mark.parametrize("count", [2, 4, 8, 16, 64])
-def test_a_group_takes_as_long_as_its_slowest_member(author: Author, count: int) -> None:
-    result = author.runs(author.imports(f"group of {count}", *group(count)))
-    assert result["status"] == "completed"
-    assert len(author.provider.calls) == count
-    assert result["wall_ms"] <= 1.05 * slowest_ms(author.provider.calls)
+@dataclass
+class Watched:
+    """A message to a group that was watched in a window to its end. Times are seconds."""
+
+    count: int
+    wall: float
+    slowest: float
+    calls: int
+    status: str
+    texts: list[str]
 
 
-def test_each_column_holds_its_own_text_and_nothing_of_the_others(author: Author) -> None:
-    result = author.runs(author.imports("own text", *group(16, "tps=400,tokens=60")))
-    for number, step in enumerate(result["steps"]):
-        assert step["text"].split() == [f"w{number}x-{n}" for n in range(60)]
-
-
-def test_all_requests_of_sixteen_reach_the_provider_together(author: Author) -> None:
-    slug = author.imports("together", *group(16, "first=0.3,tokens=3"))
-    spreads = []
-    # A machine that is busy with something else may spoil one of them.
+@pytest.fixture(scope="module", params=SIZES)
+def watched(
+    request: pytest.FixtureRequest, author: Author, alice: Visitor, loopback: LoopbackProvider
+) -> Watched:
+    """Send a message to a group; a machine that is busy with something else may spoil two tries."""
     for _ in range(3):
-        author.runs(slug)
-        arrivals = [call.arrived for call in author.provider.calls]
-        spreads.append(max(arrivals) - min(arrivals))
-    assert min(spreads) <= 0.020
+        seen = watch(request.param, author, alice, loopback)
+        if seen.wall <= LIMIT * seen.slowest:
+            break
+    return seen
 
 
-def test_a_group_with_faults_goes_on_with_what_succeeded_and_names_each_fault(author: Author) -> None:
-    assert author.site.manage("shell", "--no-imports", "-c", LIMITS).returncode == 0
-    models = {
-        "Broken": "loop:tag=broken,fault=status,status=500",
-        "Silent": "loop:tag=silent,fault=hang_headers",
-        "Cut": "loop:tag=cut,tokens=20,fault=cut,after=5",
-        "Fine": "loop:tag=fine,tokens=12,tps=20",
-    }
-    agents = [
-        {"name": name, "model": f"openai/{model}", "prompt": "", "connection_type": "parallel"}
-        for name, model in models.items()
-    ]
-    last = {"name": "Last", "model": "openai/loop:tag=last,echo=1", "prompt": "{{previous}}"}
-    result = author.runs(author.imports("faults", *agents, last | {"connection_type": "direct"}))
+def watch(count: int, author: Author, alice: Visitor, loopback: LoopbackProvider) -> Watched:
+    loopback.reset()
+    author.plays(PACE, *(agent.name for agent in group(count)))
+    session = alice.opens(f"group-of-{count}")
+    with Window(alice, session) as window:
+        sent = time.monotonic()
+        run = alice.sent(session)
+        wall = window.end_of(run.id) - sent
+    run = alice.sees(session)[-1]
+    texts = [alice.text_of(column) for column in run.columns]
+    return Watched(count, wall, slowest_s(loopback.calls), len(loopback.calls), run.status, texts)
 
-    steps = {step["name"]: step for step in result["steps"]}
-    assert {name: step["status"] for name, step in steps.items()} == {
-        "Broken": "failed",
-        "Silent": "failed",
-        "Cut": "interrupted",
-        "Fine": "completed",
-        "Last": "completed",
-    }
-    assert "500" in steps["Broken"]["error"]
-    assert "no text within" in steps["Silent"]["error"]
-    assert "before the answer was complete" in steps["Cut"]["error"]
-    assert steps["Cut"]["text"].split() == [f"cut-{n}" for n in range(5)]
-    assert steps["Last"]["text"].count("FAILED: ") == 3
-    assert "fine-11" in steps["Last"]["text"]
-    assert "cut-4" not in steps["Last"]["text"]
-    # The exact number of calls: what brought no token is tried three times, what was cut is not.
-    calls = {name: len(author.provider.calls_of(model)) for name, model in models.items()}
-    assert calls == {"Broken": 3, "Silent": 3, "Cut": 1, "Fine": 1}
-    for name in ("Broken", "Silent", "Cut"):
-        assert f"({name}) failed after" in author.outcome.stderr
+
+class TestAMessageToAGroup:
+    def test_takes_as_long_as_its_slowest_member(self, watched: Watched) -> None:
+        assert (watched.status, watched.calls) == ("completed", watched.count)
+        print(watched.count, watched.wall, watched.slowest, watched.wall / watched.slowest)
+        assert watched.wall <= LIMIT * watched.slowest
+
+    def test_fills_each_column_with_its_own_text_and_nothing_of_the_others(self, watched: Watched) -> None:
+        own = ["".join(f"w{n}x-{token} " for token in range(TOKENS)) for n in range(watched.count)]
+        assert watched.texts == own
+
+    def test_reaches_the_provider_with_all_requests_of_sixteen_together(
+        self, author: Author, alice: Visitor, loopback: LoopbackProvider
+    ) -> None:
+        spreads = []
+        # A machine that is busy with something else may spoil one of them.
+        for _ in range(3):
+            loopback.reset()
+            author.plays(Script(first=0.3, tokens=3), *(agent.name for agent in group(16)))
+            session = alice.opens("group-of-16")
+            alice.sent(session)
+            assert alice.waits(session).status == "completed"
+            arrivals = [call.arrived for call in loopback.calls]
+            spreads.append(max(arrivals) - min(arrivals))
+        assert min(spreads) <= 0.020
+
+
+@pytest.mark.parametrize("count", [2, 16])
+def test_a_group_in_a_command_takes_as_long_as_its_slowest_member(
+    author: Author, provider: LoopbackProvider, count: int
+) -> None:
+    author.plays(PACE, *(agent.name for agent in group(count)))
+    result, _ = author.runs(f"group-of-{count}")
+    assert result["status"] == "completed"
+    assert result["wall_ms"] <= LIMIT * 1000 * slowest_s(provider.calls)
+
+
+class TestAGroupWithFaults:
+    @pytest.fixture(autouse=True)
+    def faults(self, author: Author, provider: LoopbackProvider) -> None:
+        author.does(LIMITS)
+        for name, script in FAULTS.items():
+            author.plays(script, name)
+
+    def test_goes_on_with_what_succeeded_and_the_page_and_the_log_name_each_fault(
+        self, author: Author, alice: Visitor, provider: LoopbackProvider
+    ) -> None:
+        session = alice.opens("faulty")
+        alice.sent(session)
+        run = alice.waits(session)
+        assert run.status == "completed"
+        assert run.statuses == ["failed", "failed", "interrupted", "completed", "completed"]
+        columns = dict(zip(FAULTS, run.columns, strict=True))
+        log = author.site.runner.log.read_text()
+        for name, reason in REASONS.items():
+            assert reason in columns[name].words
+            assert f"openai/{name}" in columns[name].words
+            assert f"({name}) failed after" in log
+            assert reason in log
+        assert "HTTP 500" in columns["broken"].words
+        assert alice.text_of(columns["cut"]).split() == [f"cut-{n}" for n in range(5)]
+        self.check_what_the_next_stage_got(alice.text_of(columns["last"]))
+        # The exact number of calls: what brought no token is tried three times, what was cut is not.
+        calls = {name: len(provider.calls_of(name)) for name in FAULTS}
+        assert calls == {"broken": 3, "silent": 3, "cut": 1, "fine": 1, "last": 1}
+
+    def test_the_command_names_each_fault_to_programs_and_in_its_log(self, author: Author) -> None:
+        result, log = author.runs("faulty")
+        steps = {step["name"]: step for step in result["steps"]}
+        statuses = [step["status"] for step in result["steps"]]
+        assert statuses == ["failed", "failed", "interrupted", "completed", "completed"]
+        for name, reason in REASONS.items():
+            assert steps[name]["error"].startswith(reason)
+            assert steps[name]["model"] == f"openai/{name}"
+            assert f"({name}) failed after" in log
+            assert reason in log
+        assert [steps[name]["http_status"] for name in FAULTS] == [500, None, None, None, None]
+        self.check_what_the_next_stage_got(steps["last"]["text"])
+
+    def check_what_the_next_stage_got(self, heard: str) -> None:
+        assert heard.count("FAILED: OpenAI ") == 3
+        assert "fine-11" in heard
+        assert "cut-4" not in heard
