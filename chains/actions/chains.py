@@ -41,7 +41,7 @@ def create_chain(*, owner: User, file: ChainFile, demo_slug: str = "") -> Chain:
     chain = Chain.objects.create(
         owner=owner,
         name=file.name,
-        slug=_free_slug(owner, _slug_of(file)),
+        slug=free_slug(owner, _slug_of(file)),
         description=file.description,
         demo_slug=demo_slug,
     )
@@ -97,7 +97,7 @@ def keep_chain(*, chain: Chain, name: str) -> Chain:
     with transaction.atomic():
         lock_person(chain.owner)
         chain.name = name[: Chain._meta.get_field("name").max_length]
-        chain.slug = _free_slug(chain.owner, _slug_for(name), leave_out=chain)
+        chain.slug = free_slug(chain.owner, slug_for(name), leave_out=chain)
         chain.is_unnamed = False
         chain.save(update_fields=["name", "slug", "is_unnamed", "updated_at"])
     return chain
@@ -136,6 +136,26 @@ def lock_person(owner: User) -> None:
     User.objects.select_for_update().only("id").get(pk=owner.pk)
 
 
+def slug_for(name: str) -> str:
+    """Derive a chain's slug from its name."""
+    # A name without Latin letters always gets the same slug too, so that a file finds its chain again.
+    return slugify(name)[:MAX_SLUG].strip("-_") or f"chain-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def free_slug(owner: User, wanted: str, *, leave_out: Chain | None = None) -> str:
+    """Return the slug, with a number if another chain of its owner has it. Needs the person's lock."""
+    others = Chain.objects.filter(owner=owner, slug__startswith=wanted[: MAX_SLUG - 8])
+    if leave_out:
+        others = others.exclude(pk=leave_out.pk)
+    taken = set(others.values_list("slug", flat=True))
+    candidate, number = wanted, 2
+    while candidate in taken:
+        suffix = f"-{number}"
+        candidate = wanted[: MAX_SLUG - len(suffix)] + suffix
+        number += 1
+    return candidate
+
+
 def _publish(
     chain: Chain, content: Content, *, number: int, after: ChainVersion | None = None
 ) -> ChainVersion:
@@ -165,23 +185,4 @@ def _chain_for(owner: User, file: ChainFile) -> Chain:
 
 
 def _slug_of(file: ChainFile) -> str:
-    return file.slug or _slug_for(file.name)
-
-
-def _slug_for(name: str) -> str:
-    # A name without Latin letters always gets the same slug too, so that a file finds its chain again.
-    return slugify(name)[:MAX_SLUG].strip("-_") or f"chain-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def _free_slug(owner: User, wanted: str, *, leave_out: Chain | None = None) -> str:
-    """Return the slug, with a number if another chain of its owner has it. Needs the person's lock."""
-    others = Chain.objects.filter(owner=owner, slug__startswith=wanted[: MAX_SLUG - 8])
-    if leave_out:
-        others = others.exclude(pk=leave_out.pk)
-    taken = set(others.values_list("slug", flat=True))
-    candidate, number = wanted, 2
-    while candidate in taken:
-        suffix = f"-{number}"
-        candidate = wanted[: MAX_SLUG - len(suffix)] + suffix
-        number += 1
-    return candidate
+    return file.slug or slug_for(file.name)
