@@ -50,6 +50,8 @@ class CommandProcess:
 
     def __init__(self, command: str, variables: dict[str, str], log: Path) -> None:
         self.log = log
+        # A process that was started before has said the same things.
+        self._begins = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", command], cwd=ROOT, env=variables, stdout=output, stderr=output
@@ -58,10 +60,13 @@ class CommandProcess:
     def wait_for(self, sign: str) -> None:
         """Wait until it has printed this. Raises ``ServerError`` if it ends or takes too long."""
         deadline = time.monotonic() + START_LIMIT
-        while sign not in self.log.read_text():
+        while sign not in self._said():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise ServerError(f"No {sign!r} in {self.log}:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.02)
+
+    def _said(self) -> str:
+        return self.log.read_bytes()[self._begins :].decode()
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait until it is gone, and return its exit code."""

@@ -98,7 +98,9 @@ class Visitor:
 
     def posts(self, path: str, **fields: str) -> httpx.Response:
         """Send a form as the page's script does."""
-        return self.http.post(path, data=fields, headers=HTMX | {"X-CSRFToken": self.http.cookies["csrftoken"]})
+        return self.http.post(
+            path, data=fields, headers=HTMX | {"X-CSRFToken": self.http.cookies["csrftoken"]}
+        )
 
     def opens(self, slug: str) -> int:
         """Start a session with a chain; return its id."""
@@ -148,7 +150,10 @@ class Window:
 
     def __init__(self, visitor: Visitor, session: int) -> None:
         self.address = f"{visitor.site.url}/ws/sessions/{session}/"
-        self.headers = {"Cookie": f"sessionid={visitor.http.cookies['sessionid']}", "Origin": visitor.site.url}
+        self.headers = {
+            "Cookie": f"sessionid={visitor.http.cookies['sessionid']}",
+            "Origin": visitor.site.url,
+        }
         self.told: list[tuple[float, dict[str, Any]]] = []
         self.close_code: int | None = None
         self._changed = threading.Condition()
@@ -163,7 +168,8 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        if self.close_code is None:
+            self._leave()
         self._thread.join()
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
@@ -182,7 +188,9 @@ class Window:
         return self.close_code
 
     def _ends(self, run: int) -> list[float]:
-        return [at for at, told in self.told if any(shown.id == run and shown.has_ended for shown in _runs(told))]
+        return [
+            at for at, told in self.told if any(shown.id == run and shown.has_ended for shown in _runs(told))
+        ]
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
