@@ -9,7 +9,6 @@ import { Wire } from "./socket.js";
 
 const HIDDEN_PAUSE_MS = 250;
 const ASK_PAUSE_MS = 1_000;
-const session = document.querySelector("[data-session]").dataset.session;
 const banner = document.getElementById("connection-lost");
 const answers = new Map(); // step → Answer, of the attempts that are live
 const states = new Map(); // step → the last status that was told
@@ -19,24 +18,31 @@ let frames = [];
 let isScheduled = false;
 let greetedAt = 0;
 let asking = null;
+let wire = null;
 
-const wire = new Wire(`/ws/sessions/${session}/`, {
-  opened() {
-    banner.hidden = true;
-    for (const answer of answers.values()) answer.isWhole = false;
-    greet();
-  },
-  received(frame) {
-    frames.push(frame);
-    schedule();
-  },
-  lost() {
-    banner.hidden = false;
-  },
-  refused() {
-    location.reload();
-  },
-});
+// Follow a session, and no other any more.
+export function watch(session) {
+  wire?.end();
+  for (const known of [answers, states, ends, incomplete]) known.clear();
+  frames = [];
+  wire = new Wire(`/ws/sessions/${session}/`, {
+    opened() {
+      banner.hidden = true;
+      for (const answer of answers.values()) answer.isWhole = false;
+      greet();
+    },
+    received(frame) {
+      frames.push(frame);
+      schedule();
+    },
+    lost() {
+      banner.hidden = false;
+    },
+    refused() {
+      location.reload();
+    },
+  });
+}
 
 // Say what the page shows; the server sends whatever differs, and every live answer in full.
 function greet() {
@@ -172,6 +178,10 @@ document.addEventListener("htmx:load", (event) => {
   page.showLife();
 });
 
-page.showLocalTimes(document);
-page.showLife();
-if (!location.hash) page.showNewest();
+const shown = document.querySelector("main[data-session]");
+if (shown) {
+  watch(shown.dataset.session);
+  page.showLocalTimes(document);
+  page.showLife();
+  if (!location.hash) page.showNewest();
+}

@@ -41,6 +41,15 @@ export class Wire {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
+  // Nobody listens any more: it does not come back.
+  end() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    const { socket } = this;
+    this.socket = null;
+    socket?.close();
+  }
+
   closed(code) {
     this.socket = null;
     if (REFUSED.includes(code)) {
