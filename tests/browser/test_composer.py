@@ -1,0 +1,107 @@
+"""The composer: what is sent, and what never gets lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.stage import Stage
+from tests.browser.window import composer, open_chain, send, wait_for_end
+from tests.loopback.script import Script
+
+RUN = "section[data-run]"
+
+
+@pytest.fixture
+def page(window: Callable[..., Page]) -> Page:
+    return window()
+
+
+def test_enter_sends_and_shift_enter_makes_a_line(stage: Stage, page: Page):
+    open_chain(page, "Solo")
+    expect(composer(page)).to_be_focused()
+    page.keyboard.type("One line")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("and another")
+    expect(composer(page)).to_have_value("One line\nand another")
+    expect(page.locator(RUN)).to_have_count(0)
+    page.keyboard.press("Enter")
+
+    expect(page.locator(RUN)).to_have_count(1)
+    expect(composer(page)).to_have_value("")
+    expect(composer(page)).to_be_focused()
+    wait_for_end(page)
+    assert stage.calls_of("Ada")[0].body["messages"][-1]["content"] == "One line\nand another"
+
+
+def test_the_button_sends_as_well(stage: Stage, page: Page):
+    open_chain(page, "Solo")
+    composer(page).fill("By hand")
+    page.get_by_role("button", name="Send").click()
+    wait_for_end(page)
+    assert len(stage.calls_of("Ada")) == 1
+
+
+@pytest.mark.parametrize("nothing", ["", "  \n "], ids=["empty", "white space"])
+def test_nothing_is_not_sent(stage: Stage, page: Page, nothing: str):
+    open_chain(page, "Solo")
+    send(page, nothing)
+    if nothing:
+        expect(page.get_by_role("alert").filter(has_text="Type a message first.")).to_be_visible()
+    # What is sent next comes after it: had it been sent, it would be there.
+    send(page, "Something")
+    wait_for_end(page)
+    expect(page.locator(RUN)).to_have_count(1)
+    assert len(stage.calls_of("Ada")) == 1
+
+
+def test_a_message_that_met_a_live_run_stays_in_its_field(stage: Stage, window: Callable[..., Page]):
+    stage.play(Ada=Script(tokens=2_000, tps=40))
+    first, second = window(), window()
+    open_chain(first, "Solo")
+    # A window that hears nothing does not know that a run is live.
+    second.route_web_socket("**/ws/**", lambda socket: None)
+    second.goto(first.url)
+    send(first, "I was here first")
+    stage.loopback.wait_for_calls(1)
+    send(second, "And I came second")
+
+    expect(second.locator("form[data-composer]").get_by_role("alert")).not_to_be_empty()
+    expect(composer(second)).to_have_value("And I came second")
+    expect(composer(second)).to_have_attribute("aria-invalid", "true")
+    expect(composer(first)).to_have_value("")
+    second.locator("[data-stop=run]").click()
+    wait_for_end(first, "cancelled")
+    assert len(stage.calls_of("Ada")) == 1
+
+
+def test_while_a_run_is_live_enter_keeps_the_text_and_stop_takes_the_place_of_send(stage: Stage, page: Page):
+    stage.play(Ada=Script(tokens=2_000, tps=40))
+    open_chain(page, "Solo")
+    send(page, "Go on")
+    expect(page.locator("[data-stop=run]")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_hidden()
+    send(page, "My next thought")
+    page.locator("[data-stop=run]").click()
+
+    wait_for_end(page, "cancelled")
+    expect(composer(page)).to_have_value("My next thought")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    composer(page).press("Enter")
+    expect(page.locator(RUN)).to_have_count(2)
+    page.locator("[data-stop=run]").click()
+    wait_for_end(page, "cancelled")
+
+
+def test_a_message_survives_an_unreachable_server(stage: Stage, page: Page):
+    open_chain(page, "Solo")
+    page.route("**/send", lambda route: route.abort())
+    send(page, "Is anybody there?")
+    expect(page.locator("form[data-composer]").get_by_role("alert")).to_contain_text("could not be reached")
+    expect(composer(page)).to_have_value("Is anybody there?")
+    page.unroute("**/send")
+    composer(page).press("Enter")
+    wait_for_end(page)
+    expect(page.locator(RUN)).to_have_count(1)
