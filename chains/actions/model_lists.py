@@ -35,7 +35,7 @@ def check_connection(*, provider: Provider) -> int:
     endpoint = provider.endpoint
     if endpoint.key_variable and not endpoint.api_key:
         raise ActionError(
-            f"{provider.name} has no key: set {endpoint.key_variable} in the server's environment, and restart it."
+            f"{provider.name} has no key: set {endpoint.key_variable} where the server runs, and restart it."
         )
     (answer,) = asyncio.run(_read_lists([endpoint]))
     if isinstance(answer, ProviderError):

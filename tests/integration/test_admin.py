@@ -1,19 +1,17 @@
-"""The plain admin: every page opens for staff, lists ask once, and what is published cannot be edited."""
+"""The admin: every page opens for staff, what happened can only be read, and providers can be tried."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 import pytest
 from django.contrib import admin
-from django.db import connection
 from django.db.models import Model
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from chains.models import (
-    Agent,
     AgentStep,
     ApiToken,
     Chain,
@@ -25,7 +23,10 @@ from chains.models import (
     StepAttempt,
     User,
 )
+from tests.integration.admin_cast import carol, page, shown
 from tests.integration.pages_cast import complete, model, run_in, session_of
+from tests.loopback.script import Script
+from tests.loopback.server import LoopbackProvider
 
 pytestmark = pytest.mark.django_db
 
@@ -35,8 +36,8 @@ TABLES = [
 
 
 @pytest.fixture
-def staff(db: None, client_for: Callable[[User], Client]) -> Client:
-    return client_for(User.objects.create_superuser("carol", "carol@example.org", "tall green lamp"))
+def staff(db: None) -> Client:
+    return carol()
 
 
 @pytest.fixture(autouse=True)
@@ -45,33 +46,21 @@ def content(alice: User) -> None:
     ApiToken.objects.issue(user=alice)
 
 
-def page(table: type[Model], name: str, *arguments: object) -> str:
-    return reverse(f"admin:{table._meta.app_label}_{table._meta.model_name}_{name}", args=arguments)
-
-
 @pytest.mark.parametrize("table", TABLES)
 def test_every_list_and_every_row_opens(staff: Client, table: type[Model]):
     row = table._default_manager.first()
     assert row is not None
-    assert staff.get(page(table, "changelist")).status_code == 200
-    assert staff.get(page(table, "change", row.pk)).status_code == 200
+    shown(staff, page(table, "changelist"))
+    shown(staff, page(table, "change", row.pk))
 
 
-@pytest.mark.parametrize("table", [AgentStep, ChainVersion, ChatSession, LanguageModel, Run, StepAttempt])
-def test_a_longer_list_takes_no_more_queries(staff: Client, alice: User, table: type[Model]):
-    def count() -> int:
-        with CaptureQueriesContext(connection) as captured:
-            assert staff.get(page(table, "changelist")).status_code == 200
-        return len(captured)
-
-    few = count()
-    for number in range(3):
-        model(f"more-{number}")
-        complete(run_in(session_of(alice)))
-    assert count() == few
+@pytest.mark.parametrize("table", [Chain, ChatSession, Run, AgentStep, StepAttempt, Provider, LanguageModel])
+def test_every_list_can_be_searched(staff: Client, table: type[Model]):
+    shown(staff, page(table, "changelist") + "?q=critics")
+    shown(staff, page(table, "changelist") + "?q=1")
 
 
-@pytest.mark.parametrize("table", [Chain, ChatSession, Run, AgentStep, StepAttempt])
+@pytest.mark.parametrize("table", [ChainVersion, ChatSession, Run, AgentStep, StepAttempt])
 def test_what_happened_can_only_be_read(staff: Client, table: type[Model]):
     row = table._default_manager.first()
     assert row is not None
@@ -80,33 +69,28 @@ def test_what_happened_can_only_be_read(staff: Client, table: type[Model]):
     assert staff.post(page(table, "delete", row.pk), {"post": "yes"}).status_code == 403
 
 
-def test_a_publication_cannot_be_edited(staff: Client):
-    version = ChainVersion.objects.get()
-    assert staff.post(page(ChainVersion, "change", version.pk), {}).status_code == 403
+def test_a_step_shows_its_attempts_and_what_was_sent(staff: Client):
+    step = AgentStep.objects.earliest("index")
+    attempt = StepAttempt.objects.get(step=step)
+    StepAttempt.objects.update(messages=[{"role": "user", "content": "Is <b>it</b> so?"}])
+    assert page(StepAttempt, "change", attempt.pk) in shown(staff, page(AgentStep, "change", step.pk))
+    assert "Is &lt;b&gt;it&lt;/b&gt; so?" in shown(staff, page(StepAttempt, "change", attempt.pk))
 
 
-def test_a_drafts_agents_can_be_edited(staff: Client):
-    draft = ChainVersion.objects.create(chain=Chain.objects.get())
-    form = {
-        "on_failure": "continue",
-        "on_interruption": "wait",
-        "agents-TOTAL_FORMS": "1",
-        "agents-INITIAL_FORMS": "0",
-        "agents-0-index": "0",
-        "agents-0-name": "New",
-        "agents-0-slug": "new",
-        "agents-0-connection_type": "direct",
-    }
-    assert staff.post(page(ChainVersion, "change", draft.pk), form).status_code == 302
-    assert Agent.objects.get(version=draft).name == "New"
+def test_a_session_leads_to_its_runs(staff: Client, alice: User):
+    other = run_in(session_of(alice))
+    session = ChatSession.objects.earliest("id")
+    address = f"{page(Run, 'changelist')}?session__id__exact={session.pk}"
+    assert address in shown(staff, page(ChatSession, "change", session.pk))
+    assert f">{other.pk}<" not in shown(staff, address)
 
 
 def test_a_tokens_secret_is_nowhere(staff: Client, alice: User):
     token, secret = ApiToken.objects.issue(user=alice, name="laptop")
     for address in (page(ApiToken, "changelist"), page(ApiToken, "change", token.pk)):
-        shown = staff.get(address).content.decode()
-        assert secret not in shown
-        assert token.digest not in shown
+        html = shown(staff, address)
+        assert secret not in html
+        assert token.digest not in html
 
 
 def test_a_person_with_chains_is_not_deleted(staff: Client, alice: User):
@@ -120,5 +104,100 @@ def test_the_admin_is_for_staff(alice: User, client_for: Callable[[User], Client
 
 
 def test_every_table_of_ours_is_there():
-    registered = set(admin.site._registry)
-    assert set(TABLES) <= registered
+    assert set(TABLES) <= set(admin.site._registry)
+
+
+def test_every_page_leads_back_to_the_site_and_to_the_live_runs(staff: Client):
+    html = shown(staff, reverse("admin:index"))
+    assert f'<a href="{reverse("home")}">View site</a>' in html
+    assert reverse("admin:chains_run_live") in html
+
+
+class TestModels:
+    def form(self, *models: LanguageModel, **columns: object) -> dict[str, object]:
+        rows: dict[str, object] = {"form-TOTAL_FORMS": len(models), "form-INITIAL_FORMS": len(models)}
+        for place, one in enumerate(models):
+            values = {"id": one.pk, "rank": one.rank, "enabled": "on", "temperature_allowed": "on"} | columns
+            rows |= {f"form-{place}-{name}": value for name, value in values.items()}
+        return rows | {"_save": "Save"}
+
+    def test_prices_of_many_are_set_at_once(self, staff: Client):
+        few = [model("fast"), model("slow")]
+        form = self.form(*few, input_price="1.5", output_price="6")
+        assert staff.post(page(LanguageModel, "changelist"), form).status_code == 302
+        prices = LanguageModel.objects.values_list("input_price", "output_price")
+        assert list(prices) == [(Decimal("1.5"), Decimal(6))] * 2
+
+    def test_a_negative_price_is_refused_beside_its_field(self, staff: Client):
+        response = staff.post(page(LanguageModel, "changelist"), self.form(model("fast"), input_price="-1"))
+        assert "greater than or equal to 0" in response.content.decode()
+        assert model("fast").input_price is None
+
+    def test_the_chosen_ones_are_switched_off(self, staff: Client):
+        one, other = model("fast"), model("slow")
+        staff.post(page(LanguageModel, "changelist"), {"action": "disable", "_selected_action": [other.pk]})
+        assert list(LanguageModel.objects.filter(enabled=True)) == [one]
+
+
+class TestProviders:
+    @pytest.fixture
+    def loopback(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackProvider]:
+        with LoopbackProvider() as running:
+            for variable, value in running.environment().items():
+                monkeypatch.setenv(variable, value)
+            yield running
+
+    @pytest.fixture
+    def openai(self, db: None) -> Provider:
+        return Provider.objects.create(
+            slug="openai", name="OpenAI", kind="openai", key_variable="OPENAI_API_KEY"
+        )
+
+    def try_it(self, staff: Client, provider: Provider) -> str:
+        response = staff.post(reverse("admin:chains_provider_test", args=[provider.pk]), follow=True)
+        return " ".join(str(message) for message in response.context["messages"])
+
+    def test_a_connection_that_works_says_so(
+        self, staff: Client, loopback: LoopbackProvider, openai: Provider
+    ):
+        assert "OpenAI answered: it lists" in self.try_it(staff, openai)
+
+    def test_a_missing_key_names_its_variable(self, staff: Client, openai: Provider):
+        assert "set OPENAI_API_KEY" in self.try_it(staff, openai)
+
+    def test_a_provider_that_is_not_there_says_where_it_was_looked_for_and_never_the_key(
+        self, staff: Client, openai: Provider, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+        Provider.objects.update(base_url="http://127.0.0.1:1/v1")
+        said = self.try_it(staff, openai)
+        assert "could not be reached at 127.0.0.1" in said
+        assert "sk-very-secret" not in said
+
+    def test_trying_needs_a_button_and_the_right_to_change(self, staff: Client, openai: Provider):
+        address = reverse("admin:chains_provider_test", args=[openai.pk])
+        assert address in shown(staff, page(Provider, "change", openai.pk))
+        assert staff.get(address).status_code == 405
+
+    def test_a_variable_that_may_hold_another_secret_is_refused(self, staff: Client, openai: Provider):
+        form = {
+            "name": "OpenAI", "slug": "openai", "kind": "openai", "key_variable": "SECRET_KEY",
+            "connect_limit": 5, "first_token_limit": 60, "idle_limit": 30, "total_limit": 900,
+        }  # fmt: skip
+        response = staff.post(page(Provider, "change", openai.pk), form)
+        assert "ends in _API_KEY" in response.content.decode()
+
+    def test_models_are_synced_from_all_that_are_ready(self, staff: Client, loopback: LoopbackProvider):
+        loopback.script("listed-by-itself", Script())
+        response = staff.post(reverse("admin:chains_languagemodel_sync"), follow=True)
+        assert "new are" in response.content.decode()
+        assert LanguageModel.objects.labelled("openai/listed-by-itself").exists()
+
+    def test_models_are_synced_from_chosen_providers(
+        self, staff: Client, loopback: LoopbackProvider, openai: Provider
+    ):
+        loopback.script("listed-by-itself", Script())
+        form = {"action": "add_listed_models", "_selected_action": [openai.pk]}
+        staff.post(page(Provider, "changelist"), form)
+        listed = LanguageModel.objects.filter(model_id="listed-by-itself")
+        assert {one.provider.slug for one in listed} == {"openai"}
