@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from asgiref.testing import ApplicationCommunicator
 from channels.auth import AuthMiddlewareStack
 from channels.layers import get_channel_layer
 from channels.routing import URLRouter
@@ -43,12 +44,20 @@ class Impatient(SessionConsumer):
 impatient = AuthMiddlewareStack(URLRouter([path("ws/sessions/<int:session_id>/", Impatient.as_asgi())]))
 
 
+class Socket(WebsocketCommunicator):
+    """Lets threads close their connections, as a served process does; Channels' own keeps them open."""
+
+    send_input = ApplicationCommunicator.send_input
+    receive_output = ApplicationCommunicator.receive_output
+    receive_nothing = ApplicationCommunicator.receive_nothing
+
+
 class Window:
     """A browser's window on a session."""
 
     def __init__(self, session_id: int, cookie: str, *, origin: bytes = ORIGIN, app: Any = websocket) -> None:
         headers = [(b"origin", origin), (b"cookie", f"sessionid={cookie}".encode())]
-        self.socket = WebsocketCommunicator(app, f"/ws/sessions/{session_id}/", headers=headers)
+        self.socket = Socket(app, f"/ws/sessions/{session_id}/", headers=headers)
         self.frames: list[dict[str, Any]] = []
 
     async def open(self) -> tuple[bool, Any]:
