@@ -95,7 +95,11 @@ def test_a_run_that_lost_its_server_ends_as_interrupted_with_its_text(
     how: signal.Signals,
 ) -> None:
     is_separate = site.worker is not None
-    at, code = stop_runner(site, how)
+    with Window(alice, session) as window:
+        window.wait_for(lambda: len(window.told) > 1, "what is live")
+        at, code = stop_runner(site, how)
+        if how is signal.SIGTERM and not is_separate:
+            assert window.wait_until_closed() == 4012
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 0)
     begins_again(site, is_separate=is_separate)
     run = alice.waits(session)
@@ -111,33 +115,21 @@ def test_a_run_that_lost_its_server_ends_as_interrupted_with_its_text(
         assert (column.length, column.sha256) == (len(text), hashlib.sha256(text.encode()).hexdigest())
     # Nothing goes on by itself that somebody would have to pay for.
     assert len(loopback.calls) == 4
+    check_that_the_session_goes_on(alice, session, loopback, streaming.id)
 
 
-def test_after_it_the_session_goes_on_and_a_kept_run_is_part_of_its_history(
-    site: Server, alice: Visitor, loopback: LoopbackProvider, session: int, streaming: RunShown
+def check_that_the_session_goes_on(
+    alice: Visitor, session: int, loopback: LoopbackProvider, interrupted: int
 ) -> None:
-    is_separate = site.worker is not None
-    stop_runner(site, signal.SIGKILL)
-    begins_again(site, is_separate=is_separate)
-    alice.waits(session)
-
-    assert alice.posts(f"/runs/{streaming.id}/keep", kept="1").status_code == 200
-    author = Author(site, loopback)
-    author.plays(Script(tokens=3), *COLUMNS, "last")
+    """Keep the interrupted run and send another message: what had come of it is part of the history."""
+    assert alice.posts(f"/runs/{interrupted}/keep", kept="1").status_code == 200
+    for name in (*COLUMNS, "last"):
+        loopback.script(name, Script(tokens=3))
     alice.sent(session, "go on")
     assert alice.waits(session).status == "completed"
     messages = loopback.calls_of(COLUMNS[0])[-1].body["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user"]
     assert f"{COLUMNS[0]}-10 " in messages[1]["content"]
-
-
-def test_a_server_that_is_told_to_go_says_so_to_every_window(
-    site: Server, alice: Visitor, session: int, streaming: RunShown
-) -> None:
-    with Window(alice, session) as window:
-        assert site.web is not None
-        site.web.end(signal.SIGTERM)
-        assert window.wait_until_closed() == 4012
 
 
 def test_what_was_stopped_hangs_up_at_the_provider_within_a_second(
