@@ -91,7 +91,7 @@ class Viewer:
         self.listeners: set[Listener] = set()
         self._inbox: asyncio.Queue[list[Notice] | Listener] = asyncio.Queue()
         self._answers: dict[Key, LiveAnswer] = {}
-        self._done: set[Key] = set()
+        self._done: dict[Key, int] = {}  # the run of each answer that has ended
         self._live_runs: set[int] = set()
         self._heard_at = self._read_at = self._not_before = 0.0
         self._must_read = True
@@ -234,7 +234,7 @@ class Viewer:
     def _end(self, answer: LiveAnswer, length: int, sha256: str, change: Change) -> None:
         change.columns.append(answer.close())
         change.ended.append((*answer.key, length, sha256))
-        self._done.add(answer.key)
+        self._done[answer.key] = answer.run
         del self._answers[answer.key]
 
     async def _read(self, change: Change, now: float) -> None:
@@ -252,8 +252,9 @@ class Viewer:
             self._live_runs, change.look = live_runs, True
         for row in rows:
             self._take_row(row, change)
-        if not live_runs:
-            self._done.clear()
+        if live_runs:
+            # Not before: frames of a run that the rows show as ended may still be on their way.
+            self._done = {key: run for key, run in self._done.items() if run >= min(live_runs)}
 
     def _take_row(self, row: AnswerRow, change: Change) -> None:
         key = (row.step, row.attempt)

@@ -249,6 +249,19 @@ class TestTruth:
         assert window.shows(answer.key, "Done.")
         assert window.statuses[answer.step.pk] == "completed"
 
+    async def test_frames_on_their_way_while_the_rows_told_the_end_change_nothing(
+        self, answer: Answering, watch: Watch
+    ):
+        _, window = await watch(answer, QUICK)
+        await answer.store_end("Done.")
+        await answer.end_run()
+        await until(lambda: window.ended)
+        seen = len(window.changes)
+        await answer.send(answer.streams(), answer.text(0, "Do"), answer.text(2, "ne."))
+        await asyncio.sleep(QUICK.idle * 2)
+        assert window.shows(answer.key, "Done.")
+        assert not [change for change in window.changes[seen:] if change.columns or change.steps]
+
     async def test_whoever_comes_late_gets_what_the_row_has_and_follows_from_there(
         self, answer: Answering, watch: Watch
     ):
