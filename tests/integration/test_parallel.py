@@ -15,6 +15,8 @@ from tests.servers import Server, installation
 
 SIZES = (2, 4, 8, 16, 64)
 LIMIT = 1.05  # wall ÷ slowest
+# A machine that is busy with something else may spoil a measurement.
+TRIES = 3
 # One call's answer: some three seconds, as a real one takes.
 TOKENS = 126
 PACE = Script(first=0.2, tps=45, tokens=TOKENS)
@@ -104,8 +106,8 @@ class Watched:
 def watched(
     request: pytest.FixtureRequest, author: Author, alice: Visitor, loopback: LoopbackProvider
 ) -> Watched:
-    """Send a message to a group; a machine that is busy with something else may spoil two tries."""
-    for _ in range(3):
+    """Send a message to a group, again when something else kept the machine busy."""
+    for _ in range(TRIES):
         seen = watch(request.param, author, alice, loopback)
         if seen.wall <= LIMIT * seen.slowest:
             break
@@ -137,8 +139,7 @@ class TestAMessageToAGroup:
         self, author: Author, alice: Visitor, loopback: LoopbackProvider
     ) -> None:
         spreads = []
-        # A machine that is busy with something else may spoil one of them.
-        for _ in range(3):
+        for _ in range(TRIES):
             loopback.reset()
             author.plays(Script(first=0.3, tokens=3), *(agent.name for agent in group(16)))
             session = alice.opens("group-of-16")
@@ -153,10 +154,14 @@ class TestAMessageToAGroup:
 def test_a_group_in_a_command_takes_as_long_as_its_slowest_member(
     author: Author, provider: LoopbackProvider, count: int
 ) -> None:
-    author.plays(PACE, *(agent.name for agent in group(count)))
-    result, _ = author.runs(f"group-of-{count}")
-    assert result["status"] == "completed"
-    assert result["wall_ms"] <= LIMIT * 1000 * slowest_s(provider.calls)
+    ratios: list[float] = []
+    while len(ratios) < TRIES and min(ratios, default=2.0) > LIMIT:
+        provider.reset()
+        author.plays(PACE, *(agent.name for agent in group(count)))
+        result, _ = author.runs(f"group-of-{count}")
+        assert result["status"] == "completed"
+        ratios.append(result["wall_ms"] / 1000 / slowest_s(provider.calls))
+    assert min(ratios) <= LIMIT
 
 
 class TestAGroupWithFaults:
