@@ -19,6 +19,7 @@ let isScheduled = false;
 let greetedAt = 0;
 let asking = null;
 let wire = null;
+let isLeaving = false;
 
 // Follow a session, and no other any more.
 export function watch(session) {
@@ -38,10 +39,13 @@ export function watch(session) {
     lost() {
       banner.hidden = false;
     },
-    refused() {
-      location.reload();
-    },
+    refused: reload,
   });
+}
+
+// A form that leads to another page must not be overtaken: deleting a session is news to its own window too.
+function reload() {
+  if (!isLeaving) location.reload();
 }
 
 // Say what the page shows; the server sends whatever differs, and every live answer in full.
@@ -83,7 +87,7 @@ function apply() {
   frames = [];
   const touched = new Set();
   for (const frame of taken) {
-    if (frame.reload) location.reload();
+    if (frame.reload) reload();
     applyFrame(frame, touched);
   }
   paint(touched);
@@ -161,6 +165,9 @@ function paint(touched) {
   // All writing first, then all measuring: one layout for all columns.
   for (const element of followed) toEnd(element);
 }
+
+window.addEventListener("submit", (event) => (isLeaving = !event.defaultPrevented));
+window.addEventListener("pageshow", () => (isLeaving = false));
 
 // The answer to our own message brings its band too, before or after the socket does: one of them stays.
 document.addEventListener("htmx:load", (event) => {
