@@ -116,3 +116,21 @@ def test_after_every_reload_of_many_the_text_is_whole(stage: Stage, window: Call
     wait_for_end(page)
     assert_shows_what_is_stored(page)
     assert_same_after_a_reload(page)
+
+
+def test_runs_that_end_as_soon_as_they_begin_lose_nothing(stage: Stage, window: Callable[..., Page]):
+    first, second = window(), window()
+    open_chain(first, "Trio")
+    second.goto(first.url)
+    for number in range(5):
+        send(first, f"Quick question {number}")
+        expect(first.locator("section[data-run]")).to_have_count(number + 1)
+        wait_for_end(first)
+    expect(second.locator("section[data-run]")).to_have_count(5)
+    wait_for_end(second)
+
+    for page in (first, second):
+        assert {one.status for one in columns(page)} == {"completed"}
+        assert_shows_what_is_stored(page)
+    assert answers(first) == answers(second)
+    assert_same_after_a_reload(second)

@@ -1,0 +1,76 @@
+"""The first minutes of somebody new, with nothing but the simulated provider."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.window import (
+    PATIENCE_MS,
+    article,
+    assert_shows_what_is_stored,
+    columns,
+    is_purple,
+    send,
+    until,
+    wait_for_end,
+)
+
+CRITICS = ("Evidence critic", "Devil's advocate", "Practitioner")
+PASSWORD = "a long walk over the bridge"
+
+
+def sign_up(page: Page, username: str) -> None:
+    """Fill in the sign-up form as a newcomer does."""
+    page.goto("/")
+    page.get_by_role("link", name="Sign up").first.click()
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Email").fill(f"{username}@example.org")
+    for field in page.locator("input[type=password]").all():
+        field.fill(PASSWORD)
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", name="New session")).to_be_visible()
+
+
+def streaming(page: Page) -> dict[str, int]:
+    """Look at the lengths of all texts that stream in this moment."""
+    return {one.name: len(one.text) for one in columns(page) if one.status == "streaming" and one.text}
+
+
+def test_somebody_signs_up_and_watches_three_critics_write_side_by_side(page: Page):
+    sign_up(page, "newcomer")
+    page.get_by_role("button", name="Three critics and a synthesis").click()
+    expect(page.locator("main[data-session]")).to_be_visible()
+    page.wait_for_load_state()
+    send(page, "We should move the billing service to events.")
+    expect(page.locator("article[data-step-index]")).to_have_count(4)
+
+    first = until(page, lambda: (seen := streaming(page)).keys() == set(CRITICS) and seen)
+    then = until(
+        page, lambda: all((seen := streaming(page)).get(one, 0) > first[one] for one in first) and seen
+    )
+    assert then.keys() == set(CRITICS)
+    for name in CRITICS:
+        assert is_purple(article(page, name), "borderBlockStartColor")
+    synthesis = article(page, "Synthesis")
+    expect(synthesis.locator(".state-label")).to_contain_text("Waiting for ")
+    expect(synthesis.locator(".state-label")).to_have_text("Streaming…", timeout=PATIENCE_MS)
+    wait_for_end(page)
+    assert [one.label for one in columns(page)] == ["Completed"] * 4
+    expect(page.get_by_text("Simulated", exact=True)).to_have_count(4)
+    assert_shows_what_is_stored(page)
+
+
+def test_a_page_that_needs_a_log_in_leads_there_and_back(page: Page):
+    sign_up(page, "returning")
+    page.get_by_role("button", name="Account of returning").click()
+    page.get_by_role("button", name="Log out").click()
+    page.goto("/sessions/?q=bridge")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    page.get_by_label("Username or email").fill("returning@example.org")
+    page.get_by_label("Password").fill("not that one")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text("not correct")).to_be_visible()
+
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Sessions with “bridge”")).to_be_visible()
