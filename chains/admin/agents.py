@@ -25,6 +25,8 @@ _COPIED = (
     "max_output_tokens",
 )  # fmt: skip
 
+_ROWS = {"condition": 2, "system_prompt": 4, "prompt": 6}
+
 
 class AgentForm(forms.ModelForm):
     """One agent. Its model is written as ``provider/model``: a list for each of 50 agents would be long."""
@@ -43,7 +45,9 @@ class AgentForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self._catalogue = catalogue
         self.fields["slug"].required = False
-        self.fields["slug"].help_text = "The name in {{agents.…}}; empty: made from the name."
+        for name, rows in _ROWS.items():
+            self.fields[name].widget.attrs["rows"] = rows
+        self.fields["slug"].help_text = "What prompts call it: {{agents.slug}}. Empty: made from the name."
 
     def clean_model(self) -> LanguageModel:
         """Find the model of this name, and say when it cannot be used."""

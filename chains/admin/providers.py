@@ -97,7 +97,6 @@ class LanguageModelAdmin(admin.ModelAdmin):
     list_select_related = ("provider",)
     search_fields = ("model_id", "name", "provider__name")
     show_full_result_count = False
-    save_on_top = True
     actions = ("enable", "disable")
 
     def get_urls(self) -> list[URLPattern]:
