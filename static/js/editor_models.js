@@ -1,0 +1,91 @@
+// The model picker: one list for all cards, searched by name, provider or address.
+import { touched } from "./editor_save.js";
+
+const picker = document.getElementById("model-picker");
+const search = document.getElementById("model-search");
+const list = document.getElementById("model-list");
+const none = document.getElementById("model-none");
+let button = null; // whose model is chosen
+let active = null;
+
+const options = () => [...list.querySelectorAll("[data-model]")];
+const shown = () => options().filter((option) => !option.hidden);
+
+function open(by) {
+  button = by;
+  const now = by.parentElement.querySelector("[data-field=model]").value;
+  options().forEach((option) => option.setAttribute("aria-selected", String(option.dataset.model === now)));
+  search.value = "";
+  filter();
+  picker.showPopover();
+  place();
+  const current = options().find((option) => option.dataset.model === now);
+  activate(current ?? shown()[0]);
+  search.focus();
+}
+
+function place() {
+  const box = button.getBoundingClientRect();
+  const width = picker.offsetWidth;
+  const height = picker.offsetHeight;
+  const below = box.bottom + height + 8 < innerHeight || box.top < height;
+  picker.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
+  picker.style.top = `${Math.max(8, Math.min(below ? box.bottom + 4 : box.top - height - 4, innerHeight - height - 8))}px`;
+}
+
+function filter() {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  for (const option of options()) option.hidden = !words.every((word) => option.dataset.words.includes(word));
+  none.hidden = shown().length > 0 || options().length === 0;
+  activate(shown()[0]);
+}
+
+function activate(option) {
+  active?.removeAttribute("data-active");
+  active = option ?? null;
+  active?.setAttribute("data-active", "");
+  active?.scrollIntoView({ block: "nearest" });
+  if (active) search.setAttribute("aria-activedescendant", active.id);
+  else search.removeAttribute("aria-activedescendant");
+}
+
+function move(by) {
+  const all = shown();
+  if (all.length) activate(all[(all.indexOf(active) + by + all.length) % all.length]);
+}
+
+function pick(option) {
+  const input = button.parentElement.querySelector("[data-field=model]");
+  input.value = option.dataset.model;
+  button.replaceChildren(...option.querySelector(".model-option-label").cloneNode(true).childNodes);
+  touched(input, 0);
+  picker.hidePopover();
+}
+
+function pressed(event) {
+  if (event.key === "ArrowDown") move(1);
+  else if (event.key === "ArrowUp") move(-1);
+  else if (event.key === "Enter" && active) pick(active);
+  else return;
+  event.preventDefault();
+}
+
+export function start() {
+  document.addEventListener("click", (event) => {
+    const by = event.target.closest("[data-model-pick]");
+    if (by) open(by);
+  });
+  document.addEventListener("editor:set", (event) => {
+    if (event.target.dataset.field !== "model") return;
+    const option = options().find((one) => one.dataset.model === event.target.value);
+    const label = event.target.parentElement.querySelector("[data-model-pick]");
+    if (option) label.replaceChildren(...option.querySelector(".model-option-label").cloneNode(true).childNodes);
+  });
+  search.addEventListener("input", filter);
+  search.addEventListener("keydown", pressed);
+  list.addEventListener("click", (event) => {
+    const option = event.target.closest("[data-model]");
+    if (option) pick(option);
+  });
+  picker.addEventListener("toggle", (event) => event.newState === "closed" && button?.isConnected && button.focus());
+}

@@ -1,0 +1,294 @@
+// Saves what is typed: soon, in turn, and again when the server could not be reached. Nothing typed is lost: until
+// it is saved a copy lies in the browser's storage, and the next window of this draft finds it there.
+import { clearRefusal, readState, showRefusal, state } from "./editor_faults.js";
+
+const PAUSE_MS = 600;
+const NAME_PAUSE_MS = 1_200; // a name is rewritten wherever it is used: not at every letter
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 10_000;
+const KEPT_ALIVE_BYTES = 60_000; // a browser sends no more after its page has gone
+const ABANDONED_MS = 6_000;
+
+const editor = document.querySelector("[data-editor]");
+const prefix = `unsaved:${editor.dataset.editor}:`;
+const key = prefix + (sessionStorage.editorWindow ??= crypto.getRandomValues(new Uint32Array(2)).join(""));
+const unsaved = new Map(); // place (an agent's id or "settings") → Map of field → value
+const stored = new WeakMap(); // control → what the server has, as far as this window knows
+const blocked = new Set(); // places where two texts wait for a decision
+let timer = null;
+let saving = null;
+let retry = FIRST_RETRY_MS;
+
+export const placeOf = (control) => control.closest("[data-agent]").dataset.agent;
+const partOf = (place) => document.querySelector(`[data-agent="${place}"]`);
+export const valueOf = (control) => (control.type === "radio" ? groupOf(control).find((one) => one.checked)?.value : control.value);
+const groupOf = (radio) => [...partOf(placeOf(radio)).querySelectorAll(`[data-field="${radio.dataset.field}"]`)];
+
+export function controlOf(place, field) {
+  const controls = [...(partOf(place)?.querySelectorAll(`[data-field="${field}"]`) ?? [])];
+  return controls.find((control) => control.type !== "radio" || control.checked) ?? controls[0];
+}
+
+export function setValue(control, value) {
+  if (control.type === "radio") groupOf(control).forEach((radio) => (radio.checked = radio.value === value));
+  else control.value = value;
+  control.dispatchEvent(new CustomEvent("editor:set", { bubbles: true }));
+}
+
+// Remember what the server has, and put what was typed meanwhile into controls that were drawn anew.
+export function adopt(part) {
+  for (const control of part.querySelectorAll("[data-field]")) stored.set(control, valueOf(control));
+  for (const [place, fields] of unsaved) {
+    for (const [field, value] of fields) {
+      const control = controlOf(place, field);
+      if (control && part.contains(control) && valueOf(control) !== value) setValue(control, value);
+    }
+  }
+}
+
+export function storeValue(place, field, value) {
+  const control = controlOf(place, field);
+  if (!control) return;
+  stored.set(control, value);
+  if (!unsaved.get(place)?.has(field) && valueOf(control) !== value) setValue(control, value);
+}
+
+export function touched(control, pause) {
+  const place = placeOf(control);
+  const { field } = control.dataset;
+  if (!unsaved.has(place)) unsaved.set(place, new Map());
+  unsaved.get(place).set(field, valueOf(control));
+  clearRefusal(place, field);
+  keepCopy();
+  show("unsaved", "Not saved yet");
+  plan(pause ?? (field === "name" ? NAME_PAUSE_MS : PAUSE_MS));
+}
+
+function plan(pause) {
+  clearTimeout(timer);
+  timer = setTimeout(() => flush(), pause);
+}
+
+// Save all that is unsaved. Resolves to whether everything that can be saved has been.
+export async function flush() {
+  clearTimeout(timer);
+  timer = null;
+  while (saving || nextPlace()) {
+    saving ??= save(nextPlace()).finally(() => (saving = null));
+    if (!(await saving)) return false;
+  }
+  return blocked.size === 0;
+}
+
+const nextPlace = () => [...unsaved.keys()].find((place) => !blocked.has(place));
+export const hasUnsaved = () => unsaved.size > 0 || saving !== null;
+
+async function save(place) {
+  const sent = new Map(unsaved.get(place));
+  show("saving", "Saving…");
+  let response;
+  try {
+    response = await send(place, sent);
+  } catch {
+    return later("Not connected: your text is kept here and saved as soon as that is possible");
+  }
+  if (new URL(response.url).pathname === document.body.dataset.login) {
+    return later("You are logged out: log in in another window, then your text is saved");
+  }
+  if (response.status >= 500) return later("The server could not save it: it is tried again");
+  retry = FIRST_RETRY_MS;
+  return take(place, sent, response);
+}
+
+function send(place, fields) {
+  const body = new URLSearchParams({ revision: state.revision, ...Object.fromEntries(fields) });
+  const isShort = body.toString().length < KEPT_ALIVE_BYTES;
+  return fetch(partOf(place).querySelector("[data-fields]").getAttribute("action"), {
+    method: "POST",
+    body,
+    keepalive: isShort,
+    headers: { "HX-Request": "true", ...JSON.parse(document.body.getAttribute("hx-headers")) },
+  });
+}
+
+async function take(place, sent, response) {
+  if (response.status === 409) return conflict(place, sent, await response.json());
+  if (response.status === 422) return refused(place, sent, await response.json());
+  if (!response.ok) return gone(place);
+  const html = await response.text();
+  settle(place, sent);
+  htmx.swap(document.body, html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
+  readState();
+  showSaved();
+  return true;
+}
+
+// What was sent is saved, unless it was changed meanwhile.
+function settle(place, sent) {
+  const fields = unsaved.get(place);
+  for (const [field, value] of sent) {
+    const control = controlOf(place, field);
+    if (control) stored.set(control, value);
+    if (fields?.get(field) === value) fields.delete(field);
+  }
+  if (fields?.size === 0) unsaved.delete(place);
+  keepCopy();
+}
+
+function refused(place, sent, { field, message }) {
+  const at = sent.has(field) ? field : [...sent.keys()][0];
+  // The rest of what was sent is as good as before: it goes again, without the part that was refused.
+  unsaved.get(place)?.delete(at);
+  if (unsaved.get(place)?.size === 0) unsaved.delete(place);
+  showRefusal(place, at, message);
+  show("refused", "One field is not saved");
+  return true;
+}
+
+function gone(place) {
+  const texts = [...unsaved.get(place).values()].join("\n\n");
+  unsaved.delete(place);
+  keepCopy();
+  notice("That agent is not there any more, perhaps because of another window. What you typed:", texts);
+  return true;
+}
+
+function later(words) {
+  show("offline", words);
+  keepCopy();
+  plan(retry);
+  retry = Math.min(retry * 2, LAST_RETRY_MS);
+  return false;
+}
+
+// Two windows
+
+function conflict(place, sent, { revision, theirs }) {
+  state.revision = revision;
+  const texts = [...sent].map(([name, mine]) => ({ name, mine, theirs: String(theirs[name] ?? "") }));
+  const clashing = texts.filter((text) => text.theirs !== text.mine && text.theirs !== stored.get(controlOf(place, text.name)));
+  notice("Another window changed this draft too.", "", "Show its changes");
+  if (clashing.length) showConflict(place, clashing);
+  return true;
+}
+
+export function showConflict(place, texts) {
+  blocked.add(place);
+  const banner = document.getElementById("conflict-template").content.firstElementChild.cloneNode(true);
+  const pair = banner.querySelector(".conflict-texts");
+  for (const text of texts) {
+    const shown = pair.cloneNode(true);
+    shown.dataset.name = text.name;
+    shown.querySelector("[data-mine]").value = text.mine;
+    shown.querySelector("[data-theirs]").value = text.theirs;
+    shown.querySelectorAll("[data-what]").forEach((what) => (what.textContent = text.name.replaceAll("_", " ")));
+    pair.before(shown);
+  }
+  pair.remove();
+  for (const choice of ["mine", "theirs"]) {
+    banner.querySelector(`[data-keep="${choice}"]`).addEventListener("click", () => decide(place, texts, choice));
+  }
+  partOf(place).querySelector("[data-conflict]").replaceChildren(banner);
+  show("refused", "Changed in two windows: choose a text");
+}
+
+function decide(place, texts, choice) {
+  blocked.delete(place);
+  partOf(place).querySelector("[data-conflict]").replaceChildren();
+  for (const { name, theirs } of texts) {
+    const control = controlOf(place, name);
+    stored.set(control, theirs);
+    if (choice === "mine") continue;
+    unsaved.get(place)?.delete(name);
+    if (unsaved.get(place)?.size === 0) unsaved.delete(place);
+    setValue(control, theirs);
+  }
+  keepCopy();
+  controlOf(place, texts[0].name)?.focus();
+  flush().then((isSaved) => isSaved && showSaved());
+}
+
+export function notice(words, text = "", action = "") {
+  const place = document.getElementById("editor-notice");
+  const sentence = document.createElement("p");
+  sentence.textContent = words;
+  place.replaceChildren(sentence);
+  if (text) {
+    const area = document.createElement("textarea");
+    area.readOnly = true;
+    area.value = text;
+    area.setAttribute("aria-label", "What you typed");
+    place.append(area);
+  }
+  if (action) {
+    const button = document.createElement("button");
+    button.className = "button button-small";
+    button.textContent = action;
+    button.dataset.refresh = "";
+    place.append(button);
+  }
+  place.hidden = false;
+}
+
+// The line that says how it stands
+
+function show(name, words) {
+  const line = document.getElementById("save-state");
+  line.dataset.state = name;
+  line.querySelector("[data-save-words]").textContent = words;
+}
+
+export function showSaved() {
+  if (unsaved.size || saving?.isWaiting) return;
+  const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  show("saved", `Saved · ${time}`);
+}
+
+// The copy in the browser
+
+function keepCopy() {
+  const places = [...unsaved].map(([place, fields]) => [
+    place,
+    [...fields].map(([field, value]) => [field, value, stored.get(controlOf(place, field)) ?? ""]),
+  ]);
+  try {
+    if (places.length) localStorage.setItem(key, JSON.stringify({ at: Date.now(), places }));
+    else localStorage.removeItem(key);
+  } catch {
+    // A full or forbidden storage: what is typed is still here, and saved over the wire.
+  }
+}
+
+function findCopies(isFirst) {
+  for (const name of Object.keys(localStorage).filter((one) => one.startsWith(prefix))) {
+    const copy = JSON.parse(localStorage.getItem(name));
+    const isMine = name === key;
+    if (isMine ? !isFirst : Date.now() - copy.at < ABANDONED_MS) continue;
+    localStorage.removeItem(name);
+    copy.places.forEach(([place, fields]) => takeCopy(place, fields));
+  }
+}
+
+function takeCopy(place, fields) {
+  const clashing = [];
+  for (const [field, value, known] of fields) {
+    const control = controlOf(place, field);
+    if (!control || valueOf(control) === value) continue;
+    const theirs = valueOf(control);
+    setValue(control, value);
+    touched(control);
+    if (theirs !== known) clashing.push({ name: field, mine: value, theirs });
+  }
+  if (clashing.length) showConflict(place, clashing);
+}
+
+export function start() {
+  adopt(editor);
+  findCopies(true);
+  setTimeout(() => findCopies(false), ABANDONED_MS + 1_000);
+  setInterval(() => unsaved.size && keepCopy(), 2_000);
+  window.addEventListener("online", () => flush());
+  window.addEventListener("pagehide", () => unsaved.size && flush());
+  document.addEventListener("visibilitychange", () => document.hidden && unsaved.size && flush());
+  window.addEventListener("beforeunload", (event) => hasUnsaved() && event.preventDefault());
+}
