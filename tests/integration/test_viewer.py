@@ -296,7 +296,7 @@ class TestTruth:
         await until(lambda: window.ended)
         assert window.shows(answer.key, ANSWER)
         assert window.statuses == {answer.step.pk: "completed"}
-        assert window.changes[-1].look
+        await until(lambda: window.changes[-1].look)
 
     async def test_a_run_of_which_nothing_was_heard_is_found(self, alice: User, watch: Watch):
         idle = (await in_db(make_answering, alice))[0]
