@@ -13,7 +13,7 @@ from chains.actions.content import content_of, file_content
 from chains.actions.errors import ActionError
 from chains.chainfile import ChainFile, parse_chain_file
 from chains.engine.plan import Severity, check_chain
-from chains.models import Agent, Chain, ChainTag, ChainVersion, LanguageModel, User
+from chains.models import Agent, Chain, ChainTag, ChainVersion, User
 
 MAX_TAGS = 10
 MAX_TAG = 40  # characters
@@ -22,10 +22,13 @@ MAX_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class ImportPreview:
-    """What an import would do. ``chain`` is the one that the file's slug names, ``newest`` its version."""
+    """What an import would do. ``chain`` is the one that the file's slug names, ``newest`` its version.
+
+    ``models`` are the labels of what its agents call, each once.
+    """
 
     file: ChainFile
-    models: tuple[LanguageModel, ...]
+    models: tuple[str, ...]
     warnings: tuple[str, ...]
     chain: Chain | None
     newest: ChainVersion | None
@@ -100,7 +103,7 @@ def preview_import(*, owner: User, data: bytes | str) -> ImportPreview:
     found = check_chain([agent.spec for agent in file.agents])
     return ImportPreview(
         file=file,
-        models=tuple(agent.model for agent in content.agents if agent.model),
+        models=tuple(dict.fromkeys(agent.model.label for agent in content.agents if agent.model)),
         warnings=tuple(fault.message for fault in found if fault.severity is Severity.WARNING),
         chain=chain,
         newest=newest,

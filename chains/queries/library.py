@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from django.db.models import Case, OuterRef, Subquery, When
+from django.db.models import Case, F, OuterRef, Subquery, Value, When
+from django.db.models.functions import Coalesce, Greatest
 
-from chains.chainfile import DEMO_THEMES, DemoChain, demo_chain_files
+from chains.chainfile import DEMO_THEMES, ChainFile, DemoChain, demo_chain_files
 from chains.engine.plan import plan_stages
 from chains.models import Agent, Chain, ChainVersion, LanguageModel, User
 from chains.providers.registry import SIMULATED_KINDS
+
+MAX_CARDS = 24  # of one's own chains on the start page
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class PlanAgent:
     name: str
     connection_type: str
     condition: str
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,10 @@ class Theme:
 
 
 def chain_library(user: User) -> tuple[list[ChainCard], tuple[Theme, ...]]:
-    """Return the user's named chains, last changed first, and the demo chains by theme."""
-    chains = list(Chain.objects.visible_to(user).active().named().order_by("-updated_at"))
-    agents = _newest_agents(chains)
+    """Return the chains that the user worked with last and can run, and the demo chains by theme."""
+    mine = Chain.objects.visible_to(user).active().named().filter(versions__published_at__isnull=False)
+    chains = list(mine.distinct().order_by(Greatest("updated_at", last_use()).desc(), "-id")[:MAX_CARDS])
+    agents = newest_agents(chains)
     cards = [
         ChainCard(chain.slug, chain.name, chain.description, plan(agents.get(chain.pk, [])))
         for chain in chains
@@ -63,8 +68,8 @@ def chain_library(user: User) -> tuple[list[ChainCard], tuple[Theme, ...]]:
 
 
 def chain_plan(chain: Chain) -> tuple[PlanStage, ...]:
-    """Return the stages of a chain's newest version; none if it was never published."""
-    return plan(_newest_agents([chain]).get(chain.pk, []))
+    """Return the stages of a chain's newest version; of its draft if it was never published."""
+    return plan(newest_agents([chain]).get(chain.pk, []))
 
 
 def models_for_compare() -> list[LanguageModel]:
@@ -82,18 +87,41 @@ def plan(agents: Sequence[PlanAgent]) -> tuple[PlanStage, ...]:
     )
 
 
-def _newest_agents(chains: Sequence[Chain]) -> dict[int, list[PlanAgent]]:
-    """Return the agents of each chain's newest version, with one query for all."""
-    newest = ChainVersion.objects.published().filter(chain=OuterRef("version__chain")).values("id")[:1]
+def last_use() -> Coalesce:
+    """Order chains by their last use; one that was never used counts from the day it was made."""
+    return Coalesce("used_at", "created_at")
+
+
+def newest_agents(chains: Sequence[Chain]) -> dict[int, list[PlanAgent]]:
+    """Return the agents of each chain's newest version, else of its draft, with one query for all."""
+    versions = ChainVersion.objects.filter(chain=OuterRef("version__chain"))
+    newest = versions.order_by(F("number").desc(nulls_last=True)).values("id")[:1]
     rows = (
         Agent.objects.filter(version__chain__in=chains, version=Subquery(newest))
         .order_by("index")
-        .values_list("version__chain_id", "name", "connection_type", "condition")
+        .values_list(
+            "version__chain_id", "name", "connection_type", "condition", Coalesce("model__name", Value(""))
+        )
     )
     agents: dict[int, list[PlanAgent]] = {}
     for chain_id, *facts in rows:
         agents.setdefault(chain_id, []).append(PlanAgent(*facts))
     return agents
+
+
+def file_plan(file: ChainFile) -> tuple[PlanStage, ...]:
+    """Return the stages of a chain file."""
+    return plan(
+        [
+            PlanAgent(agent.name, agent.connection_type.value, agent.condition, agent.model)
+            for agent in file.agents
+        ]
+    )
+
+
+def matching_demos(words: Sequence[str]) -> list[ChainCard]:
+    """Return the demo chains in which every word stands: in a name, the description, a prompt, the theme."""
+    return [_demo_card(demo) for demo in demo_chain_files() if _has_words(demo, words)]
 
 
 @cache
@@ -106,6 +134,10 @@ def _themes() -> tuple[Theme, ...]:
 
 
 def _demo_card(demo: DemoChain) -> ChainCard:
-    file = demo.chain
-    agents = [PlanAgent(agent.name, agent.connection_type.value, agent.condition) for agent in file.agents]
-    return ChainCard(demo.slug, file.name, file.description, plan(agents))
+    return ChainCard(demo.slug, demo.chain.name, demo.chain.description, file_plan(demo.chain))
+
+
+def _has_words(demo: DemoChain, words: Sequence[str]) -> bool:
+    agents = (text for agent in demo.chain.agents for text in (agent.name, agent.system_prompt, agent.prompt))
+    said = "\n".join([demo.chain.name, demo.chain.description, demo.theme, *agents]).casefold()
+    return all(word.casefold() in said for word in words)

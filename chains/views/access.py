@@ -38,6 +38,11 @@ def chain_for(request: Request, slug: str) -> Chain:
     return get_object_or_404(Chain.objects.visible_to(request.user).active(), slug=slug)
 
 
+def any_chain_for(request: Request, slug: str) -> Chain:
+    """Return one of the user's chains, archived or not. Raises ``Http404``."""
+    return get_object_or_404(Chain.objects.visible_to(request.user).select_related("owner"), slug=slug)
+
+
 def row_id(request: Request, parameter: str) -> int:
     """Return a row's id from the query string. Raises ``Http404`` when it is none."""
     value = request.GET.get(parameter, "")

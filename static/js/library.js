@@ -1,0 +1,67 @@
+// The library and the import: menus that close, focus that stays, and pasted text that nothing takes away.
+import "./dialog.js";
+
+const menus = () => document.querySelectorAll(".row-menu[open]");
+
+document.addEventListener("click", (event) => {
+  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// What an act brings takes the place of what had the focus.
+document.addEventListener("htmx:load", (event) => {
+  const row = event.detail.elt;
+  const faulty = row.matches(".chain-row") && row.querySelector("[aria-invalid]");
+  if (faulty) faulty.focus();
+  else if (row.matches("[data-new]")) row.querySelector("button, a, summary").focus();
+});
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const menu = event.detail.elt.closest(".row-menu");
+  if (menu) menu.open = false;
+});
+
+const form = document.getElementById("import");
+const text = () => document.getElementById("import-text");
+const size = () => new Blob([text().value]).size;
+let earlier = "";
+
+// The server would refuse so much before it could answer with the text.
+function isTooLong(event) {
+  const bytes = size();
+  if (bytes <= Number(form.dataset.max)) return false;
+  event.preventDefault();
+  const fault = document.createElement("p");
+  fault.className = "field-error";
+  fault.textContent = `The text has ${bytes.toLocaleString("en")} bytes: at most ${Number(form.dataset.max).toLocaleString("en")} are read.`;
+  document.getElementById("import-looked").replaceChildren(fault);
+  return true;
+}
+
+form?.addEventListener("submit", isTooLong);
+form?.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.id !== "import-file" && isTooLong(event)) return;
+  if (event.target.id === "import-file") earlier = text().value;
+});
+form?.addEventListener("htmx:afterSettle", () => {
+  const isReplaced = earlier.trim() !== "" && text().value !== earlier;
+  document.getElementById("import-earlier").hidden = !isReplaced;
+});
+form?.addEventListener("click", (event) => {
+  if (!event.target.closest("[data-earlier]")) return;
+  [text().value, earlier] = [earlier, text().value];
+  text().dispatchEvent(new Event("input", { bubbles: true }));
+});
+for (const name of ["htmx:sendError", "htmx:responseError"]) {
+  form?.addEventListener(name, () => {
+    const fault = document.createElement("p");
+    fault.className = "field-error";
+    fault.textContent = "The server could not look at it. Your text is still here: try again.";
+    document.getElementById("import-looked").replaceChildren(fault);
+  });
+}
