@@ -25,6 +25,8 @@ from tests.browser.window import (
 from tests.loopback.script import Script
 
 STEADY = Script(tokens=60, tps=50)
+# Still going on when a page has loaded anew, on a machine that is busy too.
+LONG = Script(tokens=300, tps=50)
 ENDLESS = Script(tokens=2_000, tps=40)
 SHORT = Script(tokens=5)
 GROUP = ("Ada", "Ben", "Cleo")
@@ -104,7 +106,7 @@ def test_states_are_said_in_words_and_dots_and_the_connections_colour(stage: Sta
 
 
 def test_after_a_reload_in_the_middle_the_text_goes_on(stage: Stage, page: Page):
-    stage.play(Ada=STEADY, Ben=STEADY)
+    stage.play(Ada=LONG, Ben=LONG)
     open_chain(page, "Pair")
     send(page, "Do not lose it")
     before = until(page, lambda: all(seen := lengths(page, "Ada", "Ben")) and seen)
