@@ -1,16 +1,27 @@
 """What a user can do. Plain, blocking functions; each is one transaction, and hints go out after it."""
 
+from chains.actions.agents import add_agent, duplicate_agent, move_agent, remove_agent, save_agent
 from chains.actions.catalogue import add_listed_models, load_defaults
 from chains.actions.chains import (
     ImportResult,
     create_chain,
+    create_empty_chain,
     delete_chain,
     export_chain,
     import_chain,
     keep_chain,
     open_demo,
 )
-from chains.actions.errors import ActionError, NoSuchDemo, NotRunnable, RunInProgress, SessionGone
+from chains.actions.drafts import open_draft, redo, undo
+from chains.actions.errors import (
+    ActionError,
+    NoSuchDemo,
+    NotPublishable,
+    NotRunnable,
+    RunInProgress,
+    SessionGone,
+    StaleDraft,
+)
 from chains.actions.library import (
     ImportPreview,
     archive_chain,
@@ -21,22 +32,33 @@ from chains.actions.library import (
     set_tags,
 )
 from chains.actions.runs import keep_run, quick_compare, start_run, stop_run, stop_step, title_of
+from chains.actions.samples import delete_sample, save_sample
 from chains.actions.sessions import delete_session, rename_session, start_session
+from chains.actions.settings import save_settings
+from chains.actions.trials import try_draft
+from chains.actions.versions import check_draft, publish_draft, restore_version
 
 __all__ = [
     "ActionError",
     "ImportPreview",
     "ImportResult",
     "NoSuchDemo",
+    "NotPublishable",
     "NotRunnable",
     "RunInProgress",
     "SessionGone",
+    "StaleDraft",
+    "add_agent",
     "add_listed_models",
     "archive_chain",
     "bring_back_chain",
+    "check_draft",
     "create_chain",
+    "create_empty_chain",
     "delete_chain",
+    "delete_sample",
     "delete_session",
+    "duplicate_agent",
     "duplicate_chain",
     "export_chain",
     "import_chain",
@@ -44,14 +66,25 @@ __all__ = [
     "keep_chain",
     "keep_run",
     "load_defaults",
+    "move_agent",
     "open_demo",
+    "open_draft",
     "preview_import",
+    "publish_draft",
     "quick_compare",
+    "redo",
+    "remove_agent",
     "rename_session",
+    "restore_version",
+    "save_agent",
+    "save_sample",
+    "save_settings",
     "set_tags",
     "start_run",
     "start_session",
     "stop_run",
     "stop_step",
     "title_of",
+    "try_draft",
+    "undo",
 ]

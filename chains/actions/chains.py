@@ -1,4 +1,4 @@
-"""Chains: make, import, export, keep, delete. Every version made here is published at once."""
+"""Chains: make, import, export, open a demo, keep, delete. A version made of a file is published at once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.text import slugify
 
 from chains.actions.content import Content, content_of, exported, file_content
+from chains.actions.drafts import follow_published
 from chains.actions.errors import ActionError, NoSuchDemo, NotRunnable
+from chains.actions.names import tidy_name
 from chains.chainfile import ChainFile, agent_slugs, demo_chain_files
 from chains.models import Agent, Chain, ChainVersion, ChatSession, LanguageModel, Run, User
 from chains.models.chain import ConnectionType
@@ -49,6 +52,18 @@ def create_chain(*, owner: User, file: ChainFile, demo_slug: str = "") -> Chain:
     return chain
 
 
+def create_empty_chain(*, owner: User, name: str) -> Chain:
+    """Make a chain that was never published: its draft has one agent. Raises ``ActionError``."""
+    name = tidy_name(name)
+    with transaction.atomic():
+        lock_person(owner)
+        chain = Chain.objects.create(owner=owner, name=name, slug=free_slug(owner, slug_for(name)))
+        draft = ChainVersion.objects.create(chain=chain)
+        model = LanguageModel.objects.default()
+        Agent.objects.create(version=draft, index=0, name="Agent 1", slug="agent-1", model=model)
+    return chain
+
+
 @transaction.atomic
 def import_chain(*, owner: User, file: ChainFile) -> ImportResult:
     """Bring a chain file in: a new chain, or for a slug that exists a new version if the agents differ.
@@ -62,9 +77,10 @@ def import_chain(*, owner: User, file: ChainFile) -> ImportResult:
     newest = chain.versions.published().first()
     if newest and content_of(newest) == content:
         return ImportResult(chain, newest, changed=False)
-    numbers = chain.versions.order_by("-number").values_list("number", flat=True)
-    number = max((number for number in numbers if number), default=0) + 1
-    return ImportResult(chain, _publish(chain, content, number=number, after=newest), changed=True)
+    version = _publish(chain, content, number=next_number(chain), after=newest)
+    if newest:
+        follow_published(chain=chain, older=newest, newer=version)
+    return ImportResult(chain, version, changed=True)
 
 
 def export_chain(*, chain: Chain) -> ChainFile:
@@ -163,14 +179,25 @@ def _publish(
     if after:
         # No file says it: it stays as it was chosen.
         version.on_interruption = after.on_interruption
-    version.save()
-    for agent in content.agents:
+    return write_version(version, content.agents)
+
+
+def write_version(version: ChainVersion, agents: Sequence[Agent]) -> ChainVersion:
+    """Store a version with its agents, none of them stored yet, and publish it."""
+    version.save(force_insert=True)
+    for agent in agents:
         agent.version = version
-    Agent.objects.bulk_create(content.agents)
+    Agent.objects.bulk_create(agents)
     # Last, because the database lets nobody add an agent to what is published.
     version.published_at = timezone.now()
     version.save(update_fields=["published_at"])
     return version
+
+
+def next_number(chain: Chain) -> int:
+    """Return the number of a chain's next version. Needs its owner's lock."""
+    newest: int | None = chain.versions.aggregate(newest=Max("number"))["newest"]
+    return (newest or 0) + 1
 
 
 def _chain_for(owner: User, file: ChainFile) -> Chain:

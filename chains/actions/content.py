@@ -58,6 +58,11 @@ def content_of(version: ChainVersion) -> Content:
     return Content(on_failure=version.on_failure, agents=tuple(version.agents.all()))
 
 
+def says_the_same(one: ChainVersion, other: ChainVersion) -> bool:
+    """Whether two versions say the same, also of what no chain file says."""
+    return one.on_interruption == other.on_interruption and content_of(one) == content_of(other)
+
+
 def file_content(file: ChainFile) -> Content:
     """Read what a chain file says, with the catalogue's models.
 

@@ -4,10 +4,16 @@ ActionError
 ├── RunInProgress   the session has a live run already
 ├── NotRunnable     the chain has nothing that could run
 ├── NoSuchDemo      no demo chain has this name
-└── SessionGone     the session was deleted meanwhile
+├── SessionGone     the session was deleted meanwhile
+├── StaleDraft      another window changed the draft first
+└── NotPublishable  the draft has faults
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chains.engine.plan import Fault
 
 
 class ActionError(Exception):
@@ -47,3 +53,24 @@ class SessionGone(ActionError):
 
     def __init__(self) -> None:
         super().__init__("This session was deleted: start a new one.")
+
+
+class StaleDraft(ActionError):
+    """Another window was first. ``theirs`` and ``mine``: field → text, as stored now and as sent."""
+
+    def __init__(
+        self, *, revision: int, theirs: Mapping[str, str] | None = None, mine: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__("This chain was changed in another window meanwhile: look at both texts.")
+        self.revision = revision
+        self.theirs = dict(theirs or {})
+        self.mine = dict(mine or {})
+
+
+class NotPublishable(ActionError):
+    """A draft has ``faults``; it stays saved as it is."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        rest = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        super().__init__(f"This cannot run yet. {faults[0].message}{rest}")
+        self.faults = list(faults)
