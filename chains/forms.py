@@ -69,6 +69,13 @@ class MessageForm(forms.Form):
         return chain
 
 
+class TrialForm(forms.Form):
+    """The message on which a draft is tried."""
+
+    input = MessageField()
+    request_id = forms.CharField(max_length=64, widget=forms.HiddenInput, initial=fresh_request_id)
+
+
 class CompareForm(forms.Form):
     """The quick compare: one message to two to eight models."""
 

@@ -2,14 +2,54 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from chains.views import accounts, chains, home, runs, sessions, steps
+from chains.views import (
+    accounts,
+    chains,
+    editor,
+    home,
+    imports,
+    library,
+    runs,
+    sessions,
+    steps,
+    trials,
+    versions,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.home, name="home"),
     path("compare", runs.compare, name="compare"),
     path("demos/<slug:slug>/open", chains.demo_open, name="demo_open"),
+    path("chains/", library.library, name="library"),
+    path("chains/import", imports.chain_import, name="chain_import"),
+    path("chains/<slug:slug>/export", library.chain_export, name="chain_export"),
+    path("chains/<slug:slug>/duplicate", library.chain_duplicate, name="chain_duplicate"),
+    path("chains/<slug:slug>/archive", library.chain_archive, name="chain_archive"),
+    path("chains/<slug:slug>/bring-back", library.chain_bring_back, name="chain_bring_back"),
+    path("chains/<slug:slug>/delete", library.chain_delete, name="chain_delete"),
+    path("chains/<slug:slug>/tags", library.chain_tags, name="chain_tags"),
     path("chains/<slug:slug>/start", chains.chain_start, name="chain_start"),
     path("chains/<slug:slug>/keep", chains.chain_keep, name="chain_keep"),
+    path("chains/new", editor.chain_new, name="chain_new"),
+    path("chains/<slug:slug>/edit", editor.chain_edit, name="chain_edit"),
+    path("chains/<slug:slug>/edit/settings", editor.settings_save, name="settings_save"),
+    path("chains/<slug:slug>/edit/undo", editor.draft_undo, name="draft_undo"),
+    path("chains/<slug:slug>/edit/redo", editor.draft_redo, name="draft_redo"),
+    path("chains/<slug:slug>/edit/reuse", editor.agent_reuse, name="agent_reuse"),
+    path("chains/<slug:slug>/edit/agents/add", editor.agent_add, name="agent_add"),
+    path("chains/<slug:slug>/edit/agents/<int:pk>", editor.agent_save, name="agent_save"),
+    path("chains/<slug:slug>/edit/agents/<int:pk>/duplicate", editor.agent_duplicate, name="agent_duplicate"),
+    path("chains/<slug:slug>/edit/agents/<int:pk>/remove", editor.agent_remove, name="agent_remove"),
+    path("chains/<slug:slug>/edit/agents/<int:pk>/move", editor.agent_move, name="agent_move"),
+    path("chains/<slug:slug>/edit/agents/<int:pk>/try", trials.rule_try, name="rule_try"),
+    path("chains/<slug:slug>/edit/run", trials.chain_run, name="chain_run"),
+    path("chains/<slug:slug>/edit/samples/save", trials.sample_save, name="sample_save"),
+    path("chains/<slug:slug>/edit/samples/delete", trials.sample_delete, name="sample_delete"),
+    path("chains/<slug:slug>/edit/publish", versions.chain_publish, name="chain_publish"),
+    path("chains/<slug:slug>/versions/", versions.version_list, name="version_list"),
+    path(
+        "chains/<slug:slug>/versions/<int:number>/restore", versions.version_restore, name="version_restore"
+    ),
     path("sessions/", sessions.session_search, name="session_search"),
     path("sessions/new", sessions.session_new, name="session_new"),
     path("sessions/<int:pk>/", sessions.session_detail, name="session_detail"),

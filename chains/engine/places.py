@@ -20,7 +20,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where it goes: ``index`` counts without the agent, ``beside`` is the index of a new companion as it stands."""
+    """Where it goes: ``index`` counts without the agent, ``beside`` is where a new companion stands now."""
 
     index: int
     connection: ConnectionType | None = None
@@ -30,7 +30,7 @@ class Place:
 def place_of(connections: Sequence[ConnectionType | str], index: int, step: Step) -> Place | None:
     """Return where a step takes an agent; None when it cannot take that step.
 
-    Up and down pass a whole stage, or one companion inside a group. Join makes it run beside the stage before.
+    Up and down pass a whole stage, or one companion inside a group. Join means beside the stage before.
     """
     stages = plan_stages(connections)
     at = next(number for number, stage in enumerate(stages) if index in stage.members)

@@ -1,6 +1,7 @@
 """What a page shows, read with a constant number of queries. View models are frozen and know no request."""
 
 from chains.queries.columns import Column, SkipView, columns
+from chains.queries.editor import AgentCard, EditorPage, answers_to_test, editor_page
 from chains.queries.figures import (
     Bar,
     Metrics,
@@ -18,36 +19,72 @@ from chains.queries.library import (
     Theme,
     chain_library,
     chain_plan,
+    file_plan,
     models_for_compare,
 )
+from chains.queries.reuse import ReusableChain, reusable_agent, reusable_agents
+from chains.queries.rules import RuleTrial, condition_try
 from chains.queries.runs import Band, SessionPage, StageView, bands, session_page
+from chains.queries.shelf import (
+    SHELF_PAGE,
+    SHELF_SORTS,
+    ChainRow,
+    LibraryPage,
+    Shelf,
+    TagChip,
+    chain_row,
+    library_page,
+    tag_chips,
+)
 from chains.queries.sidebar import SidebarGroup, sidebar
+from chains.queries.versions import compare_versions, version_list
 
 __all__ = [
+    "SHELF_PAGE",
+    "SHELF_SORTS",
+    "AgentCard",
     "Band",
     "Bar",
     "ChainCard",
+    "ChainRow",
     "Column",
+    "EditorPage",
+    "LibraryPage",
     "Metrics",
     "PlanAgent",
     "PlanStage",
+    "ReusableChain",
+    "RuleTrial",
     "SessionPage",
+    "Shelf",
     "SidebarGroup",
     "SkipView",
     "StageView",
+    "TagChip",
     "Theme",
     "Totals",
     "Waterfall",
+    "answers_to_test",
     "bands",
     "chain_library",
     "chain_plan",
+    "chain_row",
     "columns",
+    "compare_versions",
+    "condition_try",
     "cost_text",
     "duration_text",
+    "editor_page",
+    "file_plan",
+    "library_page",
     "milliseconds_between",
     "models_for_compare",
+    "reusable_agent",
+    "reusable_agents",
     "session_page",
     "sidebar",
     "spoken_list",
     "status_label",
+    "tag_chips",
+    "version_list",
 ]

@@ -10,7 +10,7 @@ from chains.engine.conditions import ConditionError, Subjects, Verdict
 
 @dataclass(frozen=True, slots=True)
 class RuleTrial:
-    """What a rule said of a text, or what is wrong with it; ``position`` counts code points from its start."""
+    """What a rule said of a text, or what is wrong with it; ``position`` counts code points."""
 
     verdict: Verdict | None = None
     error: str = ""

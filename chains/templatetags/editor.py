@@ -73,7 +73,7 @@ def editor_state(page: queries.EditorPage, *, with_texts: bool = False) -> str:
 
 @register.simple_tag
 def fault_list(page: queries.EditorPage) -> dict[str, Any]:
-    """Return a draft's faults, each with the element where it can be mended, and whether it can be published."""
+    """Return a draft's faults, each with the control that mends it, and whether it can be published."""
     cards = _cards(page)
     return {
         "found": [

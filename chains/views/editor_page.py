@@ -26,7 +26,7 @@ def editor_page(
     trial_form: TrialForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    """Render the editor. ``typed`` are refused values of the agent ``typed_in``, which stay in their fields."""
+    """Render the editor. ``typed`` are refused values of the agent ``typed_in``, which stay in place."""
     models = queries.models_for_compare()
     context = editor_context(chain) | {
         "models": models,

@@ -70,7 +70,7 @@ def version_restore(request: Request, slug: str, number: int) -> HttpResponse:
 
 
 def _pair(request: Request, numbers: list[int]) -> tuple[int | None, int | None]:
-    """Return the two versions to compare: as asked for, else the newest published one and the draft (None)."""
+    """Return the versions to compare: those asked for, else the newest published one and the draft (None)."""
     chosen = [request.GET.get(name, "") for name in ("before", "after")]
     known = {str(number): number for number in numbers}
     newest = max(numbers, default=None)

@@ -56,7 +56,7 @@ const valueOf = (button) => (button?.name ? { [button.name]: button.value } : {}
 function done(elt, begin) {
   return new Promise((resolve) => {
     const end = (event) => {
-      if (event.detail.elt !== elt) return;
+      if (event.detail.requestConfig?.elt !== elt) return;
       document.removeEventListener("htmx:afterRequest", end);
       setTimeout(resolve); // after the swap has settled
     };
