@@ -21,7 +21,6 @@ User.objects.filter(username={name!r}).update(is_staff=True, is_superuser=True)
 """
 TABLES = ("apitoken", "chain", "chainversion", "chatsession", "languagemodel", "provider", "run", "agentstep")
 ENDLESS = Script(tokens=2_000, tps=40)
-PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
@@ -68,12 +67,18 @@ def test_the_live_page_renews_itself_without_scripts(staff: Callable[..., Page])
     assert len(loads) >= 2
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [{"width": 1440, "height": 900}, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"color_scheme": "light", "viewport": {"width": 1440, "height": 900}},
+        {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}},
+    ],
+    ids=["light-desk", "dark-phone"],
+)
 def test_every_page_keeps_to_the_content_policy_and_the_window(
-    staff: Callable[..., Page], theme: str, viewport: dict[str, int]
+    staff: Callable[..., Page], options: dict[str, object]
 ):
-    page = staff(color_scheme=theme, viewport=viewport)
+    page = staff(**options)
     for path in ("", "chains/run/live/", "chains/chain/add/", "chains/languagemodel/add/"):
         page.goto(f"/admin/{path}")
         expect(page.locator("#site-name")).to_be_visible()
