@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from chains import actions, queries
 from chains.engine.places import Place, Step, place_of
+from chains.engine.plan import ConnectionType
 from chains.models import Chain, ChainVersion
-from chains.models.chain import ConnectionType
 from chains.views import access
 from chains.views.access import Request
 from chains.views.editor_page import editor_context, editor_page
@@ -276,7 +276,7 @@ def _step(request: Request, draft: ChainVersion, pk: int) -> Place:
 
 def _dropped(request: Request) -> Place:
     connection = request.POST.get("connection_type", "")
-    chosen = ConnectionType(connection) if connection in ConnectionType.values else None
+    chosen = ConnectionType(connection) if connection in list(ConnectionType) else None
     return Place(_number(request, "index"), chosen, _optional_number(request, "beside"))
 
 
