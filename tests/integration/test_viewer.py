@@ -214,12 +214,13 @@ class TestHoles:
 
     async def test_what_is_held_is_bounded_and_the_row_brings_the_rest(self, answer: Answering, watch: Watch):
         _, window = await watch(answer, Patience(hole=0.02, silence=60, idle=60))
-        whole = "".join(f"line {number}\n\n" for number in range(HELD_LIMIT // 4))
+        whole = ("word " * 400 + "\n\n") * (HELD_LIMIT // 1000)
         pieces = [(place, whole[place : place + 10_000]) for place in range(0, len(whole), 10_000)]
         await answer.send(*[answer.text(*piece) for piece in pieces[1:]])
         await answer.store_end(whole)
         await answer.send(answer.end(whole))
-        await until(lambda: window.shows(answer.key, whole))
+        await until(lambda: window.ended)
+        assert window.shows(answer.key, whole)
 
     def test_no_more_than_the_limit_is_held(self):
         live = LiveAnswer(1, (1, 1))
