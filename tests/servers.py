@@ -96,10 +96,14 @@ class Server:
 
     def start(self) -> None:
         """Start ``serve``, and ``chain_worker`` where runs have a process of their own."""
-        self.web = CommandProcess("serve", self.environment, self.log)
-        self.web.wait_for(f"Open {self.url}/")
+        self.start_web()
         if self.environment["RUN_WORKERS"] == "separate":
             self.start_worker()
+
+    def start_web(self) -> None:
+        """Start ``serve`` alone; a test may do it again after it ended."""
+        self.web = CommandProcess("serve", self.environment, self.log)
+        self.web.wait_for(f"Open {self.url}/")
 
     def start_worker(self) -> None:
         """Start a ``chain_worker``; a test may start it before or after the runs it is for."""

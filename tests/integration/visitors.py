@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import threading
@@ -129,7 +130,7 @@ class Visitor:
     def sees(self, session: int) -> list[RunShown]:
         """Load a session's page and read its runs, oldest first."""
         response = self.http.get(f"/sessions/{session}/")
-        assert response.status_code == 200
+        assert response.status_code == 200, response.text
         return PageReader(response.text).runs
 
     def waits(self, session: int, until: Callable[[RunShown], bool] = lambda run: run.has_ended) -> RunShown:
@@ -205,7 +206,9 @@ class Window:
             async for message in socket:
                 told = json.loads(message.data)
                 self._note(told)
-                await socket.send_json({"type": "ack", "seq": told["seq"]})
+                # A server that goes away may have sent more than it still hears about.
+                with contextlib.suppress(ConnectionError):
+                    await socket.send_json({"type": "ack", "seq": told["seq"]})
             with self._changed:
                 self.close_code = socket.close_code
                 self._changed.notify_all()
