@@ -28,7 +28,10 @@ def editor_page(
 ) -> HttpResponse:
     """Render the editor. ``typed`` are refused values of the agent ``typed_in``, which stay in place."""
     models = queries.models_for_compare()
-    context = editor_context(chain) | {
+    context = editor_context(chain)
+    context |= {
+        "samples": context["page"].samples,
+        "tags": ", ".join(context["page"].tags),
         "models": models,
         "model_options": format_html_join(
             "", '<option value="{}">{}</option>', ((m.pk, m.label) for m in models)
@@ -47,12 +50,7 @@ def editor_page(
 def editor_context(chain: Chain) -> dict[str, Any]:
     """Return what every part of the editor shows of a chain."""
     page = queries.editor_page(chain)
-    return {
-        "page": page,
-        "chain": page.chain,
-        "samples": page.samples,
-        "tags": ", ".join(page.tags),
-    }
+    return {"page": page, "chain": page.chain}
 
 
 def _sample(request: Request, chain: Chain) -> str:

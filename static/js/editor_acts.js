@@ -2,6 +2,8 @@
 import { readState, state } from "./editor_faults.js";
 import { adopt, flush, notice } from "./editor_save.js";
 
+// What changes nothing of the draft need not wait for its turn.
+const UNORDERED = "[data-composer], [data-stop-form], [data-try], .rule-try, [type=search]";
 const acts = []; // what waits: functions that return a promise
 let isActing = false;
 let before = null; // who had the focus when the canvas was replaced, and who was there
@@ -16,7 +18,8 @@ async function act(work) {
   isActing = true;
   while (acts.length) {
     const next = acts.shift();
-    if (await flush()) await next();
+    // What waits for a decision between two texts does not hold up drawing them.
+    if ((await flush()) || next === redraw) await next();
     else {
       acts.length = 0;
       notice("That has to wait until what you typed is saved.");
@@ -30,7 +33,7 @@ export function post(address, values) {
   return act(() => htmx.ajax("POST", address, { source: canvas(), target: canvas(), swap: "outerHTML", values: { ...values, revision: state.revision } }));
 }
 
-export function redraw() {
+function redraw() {
   const { address } = document.querySelector("[data-editor]").dataset;
   return htmx.ajax("GET", address, { source: canvas(), target: canvas(), swap: "outerHTML" });
 }
@@ -39,7 +42,7 @@ export function redraw() {
 function confirm(event) {
   const { elt, issueRequest, triggeringEvent, path } = event.detail;
   // Requests of scripts have no event, and take their turn before they begin.
-  if (!triggeringEvent || !isEditors(elt) || elt.matches("[data-composer], [data-try], .rule-try, [type=search]") && !elt.matches("[data-composer]")) return;
+  if (!triggeringEvent || !isEditors(elt) || elt.matches(UNORDERED)) return;
   event.preventDefault();
   const { submitter } = triggeringEvent;
   const id = submitter?.id || elt.id;
@@ -119,9 +122,8 @@ export function start() {
   document.body.addEventListener("htmx:confirm", confirm);
   document.body.addEventListener("htmx:configRequest", configure);
   document.body.addEventListener("htmx:beforeSwap", leaving);
-  document.body.addEventListener("htmx:afterSettle", (event) => {
-    if (event.detail.elt.id !== "canvas" && event.detail.target?.id !== "canvas") return;
-    if (!before) return;
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (!before || event.detail.target?.id !== "canvas") return;
     arrived();
     before = null;
     document.dispatchEvent(new CustomEvent("editor:drawn"));
@@ -132,11 +134,8 @@ export function start() {
     }
   });
   document.addEventListener("keydown", pressed);
+  document.addEventListener("editor:stale", () => act(redraw));
   document.addEventListener("click", (event) => {
     if (event.target.closest("#editor-history [aria-disabled=true]")) event.preventDefault();
-    if (event.target.closest("[data-refresh]")) {
-      document.getElementById("editor-notice").hidden = true;
-      act(redraw);
-    }
   }, { capture: true });
 }

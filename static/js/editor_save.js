@@ -14,7 +14,7 @@ const prefix = `unsaved:${editor.dataset.editor}:`;
 const key = prefix + (sessionStorage.editorWindow ??= crypto.getRandomValues(new Uint32Array(2)).join(""));
 const unsaved = new Map(); // place (an agent's id or "settings") → Map of field → value
 const stored = new WeakMap(); // control → what the server has, as far as this window knows
-const blocked = new Set(); // places where two texts wait for a decision
+const blocked = new Map(); // place → the pairs of texts there that wait for a decision
 let timer = null;
 let saving = null;
 let retry = FIRST_RETRY_MS;
@@ -43,6 +43,9 @@ export function adopt(part) {
       const control = controlOf(place, field);
       if (control && part.contains(control) && valueOf(control) !== value) setValue(control, value);
     }
+  }
+  for (const [place, texts] of blocked) {
+    if (part.contains(partOf(place))) showConflict(place, texts);
   }
 }
 
@@ -167,13 +170,14 @@ function conflict(place, sent, { revision, theirs }) {
   state.revision = revision;
   const texts = [...sent].map(([name, mine]) => ({ name, mine, theirs: String(theirs[name] ?? "") }));
   const clashing = texts.filter((text) => text.theirs !== text.mine && text.theirs !== stored.get(controlOf(place, text.name)));
-  notice("Another window changed this draft too.", "", "Show its changes");
+  notice("Another window changed this draft too: what it changed stands here now.");
   if (clashing.length) showConflict(place, clashing);
+  document.dispatchEvent(new CustomEvent("editor:stale"));
   return true;
 }
 
 export function showConflict(place, texts) {
-  blocked.add(place);
+  blocked.set(place, texts);
   const banner = document.getElementById("conflict-template").content.firstElementChild.cloneNode(true);
   const pair = banner.querySelector(".conflict-texts");
   for (const text of texts) {
@@ -208,7 +212,7 @@ function decide(place, texts, choice) {
   flush().then((isSaved) => isSaved && showSaved());
 }
 
-export function notice(words, text = "", action = "") {
+export function notice(words, text = "") {
   const place = document.getElementById("editor-notice");
   const sentence = document.createElement("p");
   sentence.textContent = words;
@@ -219,13 +223,6 @@ export function notice(words, text = "", action = "") {
     area.value = text;
     area.setAttribute("aria-label", "What you typed");
     place.append(area);
-  }
-  if (action) {
-    const button = document.createElement("button");
-    button.className = "button button-small";
-    button.textContent = action;
-    button.dataset.refresh = "";
-    place.append(button);
   }
   place.hidden = false;
 }

@@ -123,7 +123,7 @@ def test_without_a_script_a_refused_value_stays_in_its_field(browser: Client, ch
         ("prompt", "{{nobody}}", "is not a name that a prompt knows"),
         ("condition", "contains(", "condition"),
         ("temperature", "7", "between 0 and 2"),
-        ("max_output_tokens", "0", "may have 1 to"),
+        ("max_output_tokens", "0", "token"),
     ],
 )
 def test_a_fault_is_saved_and_stands_beside_its_field(
