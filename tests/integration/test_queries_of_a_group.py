@@ -45,6 +45,16 @@ class Together:
 
 async def statements_of_a_group(alice: User, size: int) -> Statements:
     """Run a group between two single agents; return all that the journal's connection executed."""
+    loop = asyncio.get_running_loop()
+    while True:
+        began = loop.time()
+        statements = await run_a_group(alice, size)
+        # A run that took longer has timed checkpoints in it.
+        if loop.time() - began < TICK_S:
+            return statements
+
+
+async def run_a_group(alice: User, size: int) -> Statements:
     script = Together(size)
     members = [Agent(f"m{number}", script, "parallel") for number in range(size)]
     agents = [Agent("first", says("one")), *members, Agent("last", says("end"))]
@@ -52,11 +62,7 @@ async def statements_of_a_group(alice: User, size: int) -> Statements:
     statements = Statements()
     async with open_journal() as journal:
         await wrap_connection(journal, statements)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         assert await carry_out(journal, run, scripted(*agents)) == "completed"
-        # Longer than a tick, and timed checkpoints would be counted too.
-        assert loop.time() - began < TICK_S
     assert (await in_db(texts, run))[f"m{size - 1}"] == f"by m{size - 1}"
     return statements
 
