@@ -14,6 +14,7 @@ from playwright.sync_api import (
     Dialog,
     Page,
     Request,
+    expect,
     sync_playwright,
 )
 
@@ -21,6 +22,9 @@ from tests.browser import stage as stages
 from tests.browser.stage import OWNER, Stage
 from tests.servers import Server
 
+PATIENCE_MS = 15_000
+# A machine that is busy with something else is no fault of the page.
+expect.set_options(timeout=PATIENCE_MS)
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     # Without it Chromium does not start as root.
@@ -86,6 +90,7 @@ def new_context(chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
     def open_context(**options: object) -> BrowserContext:
         context = chromium.new_context(**options)  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
         watchman.watch(context)
         opened.append(context)
         return context

@@ -23,9 +23,12 @@ def page(new_context: Callable[..., BrowserContext], stage: Stage) -> Page:
 
 def reload_until_ended(page: Page) -> None:
     """Reload as a person would, until the run has ended."""
-    while page.locator(RUN).last.get_attribute("data-run-status") in ("queued", "running"):
+    for _ in range(100):
+        if page.locator(RUN).last.get_attribute("data-run-status") not in ("queued", "running"):
+            return
         page.wait_for_timeout(100)
         page.reload()
+    raise AssertionError("The run did not end.")
 
 
 def test_somebody_signs_up_runs_a_demo_and_reads_the_answers(stage: Stage, page: Page):
