@@ -1,0 +1,187 @@
+"""The library in a browser: search while typing, acts in place, imports that lose no text, keys alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+DEMO = Path(__file__).parents[2] / "chains/demo/research-three-critics.json"
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def library(page_of: OpenPage) -> Callable[..., Page]:
+    """Open the library of a person who has two chains, imported through its own page."""
+
+    def open_library(person: str, **options: object) -> Page:
+        page = page_of(person, **options)
+        for name in ("Tissue", "Mortar"):
+            paste(page, name)
+            page.get_by_role("button", name="Import", exact=True).click()
+        expect(rows(page)).to_have_text([re.compile("Mortar"), re.compile("Tissue")])
+        return page
+
+    return open_library
+
+
+def written(name: str) -> str:
+    return json.dumps(
+        {"format": "chainchat/1", "name": name, "agents": [{"name": "Ada", "model": "default"}]}
+    )
+
+
+def paste(page: Page, name: str) -> None:
+    page.goto("/chains/import")
+    page.get_by_label("Its text").fill(written(name))
+
+
+def rows(page: Page) -> Locator:
+    return page.locator(".chain-row h3")
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name, exact=True))
+
+
+def open_menu(page: Page, name: str) -> Locator:
+    menu = row(page, name).locator(".row-menu")
+    menu.locator("summary").click()
+    return menu
+
+
+def test_the_list_follows_what_is_typed_and_can_be_reloaded(library: Callable[..., Page]) -> None:
+    page = library("searcher")
+    page.get_by_label("Search chains").press_sequentially("mort")
+    expect(rows(page)).to_have_text(["Mortar"])
+    page.reload()
+    expect(page.get_by_label("Search chains")).to_have_value("mort")
+    expect(rows(page)).to_have_text(["Mortar"])
+    page.get_by_label("Search chains").fill("")
+    expect(rows(page)).to_have_count(2)
+
+
+def test_going_back_shows_the_page_and_no_fragment_of_it(library: Callable[..., Page]) -> None:
+    page = library("returner")
+    page.get_by_label("Search chains").press_sequentially("mort")
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("link", name="Import", exact=True).click()
+    page.go_back()
+    expect(page.get_by_role("heading", name="Chains", exact=True)).to_be_visible()
+    expect(rows(page)).to_have_text(["Mortar"])
+
+
+def test_archiving_by_keyboard_keeps_the_focus_on_the_way_back(library: Callable[..., Page]) -> None:
+    page = library("typist")
+    menu = row(page, "Mortar").locator("summary")
+    menu.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+    page.keyboard.press("Enter")
+    row(page, "Mortar").get_by_role("button", name="Archive").press("Enter")
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_focused()
+    expect(rows(page)).to_have_text(["Tissue"])
+    page.keyboard.press("Enter")
+    expect(rows(page)).to_have_text(["Mortar", "Tissue"])
+    expect(row(page, "Mortar").get_by_role("button", name="Mortar", exact=True)).to_be_focused()
+
+
+def test_tags_are_edited_in_place_and_narrow_the_list(library: Callable[..., Page]) -> None:
+    page = library("filer")
+    menu = open_menu(page, "Tissue")
+    menu.get_by_label("Tags").fill("x" * 41)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("is too long")
+    expect(row(page, "Tissue").get_by_label("Tags")).to_be_focused()
+    row(page, "Tissue").get_by_label("Tags").fill("cloth")
+    page.keyboard.press("Enter")
+    page.locator("#library-chips").get_by_role("link", name="cloth").click()
+    expect(rows(page)).to_have_text(["Tissue"])
+    page.locator("#library-chips").get_by_role("link", name="cloth").click()
+    expect(rows(page)).to_have_count(2)
+
+
+def test_a_copy_comes_beside_its_original_and_goes_after_a_question(library: Callable[..., Page]) -> None:
+    page = library("copier")
+    open_menu(page, "Tissue").get_by_role("button", name="Duplicate").click()
+    expect(rows(page)).to_have_text(["Mortar", "Tissue", "Tissue (copy)"])
+    open_menu(page, "Tissue (copy)").get_by_role("link", name="Delete…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete the chain").click()
+    expect(page.get_by_text("“Tissue (copy)” was deleted.")).to_be_visible()
+    expect(rows(page)).to_have_count(2)
+
+
+def test_a_chain_is_exported_as_a_file_that_can_be_chosen_again(
+    library: Callable[..., Page], tmp_path: Path
+) -> None:
+    page = library("exporter")
+    menu = open_menu(page, "Tissue")
+    with page.expect_download() as download:
+        menu.get_by_role("link", name="Export as a file").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    page.goto("/chains/import")
+    page.get_by_label("A chain file").set_input_files(file)
+    expect(page.get_by_text("says the same already (v1)")).to_be_visible()
+
+
+def test_faults_go_as_they_are_mended_and_nothing_pasted_is_lost(page_of: OpenPage) -> None:
+    page = page_of("mender")
+    page.goto("/chains/import")
+    field = page.get_by_label("Its text")
+    field.fill('{"format": "chainchat/1", "name": "Tissue", "agents": [{"name": "Ada", "model": "nope"}]}')
+    expect(page.locator(".import-faults code")).to_have_text(["agents[0].model"])
+    field.fill(written("Tissue"))
+    expect(page.get_by_role("heading", name="Tissue")).to_be_visible()
+
+    page.get_by_label("A chain file").set_input_files(DEMO)
+    expect(page.get_by_role("heading", name="Three critics and a synthesis")).to_be_visible()
+    expect(field).to_have_value(DEMO.read_text())
+    page.get_by_role("button", name="Bring that back").click()
+    expect(field).to_have_value(written("Tissue"))
+    expect(page.get_by_role("heading", name="Tissue")).to_be_visible()
+
+
+def test_a_text_that_is_far_too_long_never_leaves_the_page(page_of: OpenPage) -> None:
+    page = page_of("novelist")
+    page.goto("/chains/import")
+    field = page.get_by_label("Its text")
+    field.evaluate("(area) => { area.value = 'x'.repeat(3_000_000); }")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("The text has 3,000,000 bytes: at most 1,000,000 are read.")).to_be_visible()
+    assert field.evaluate("(area) => area.value.length") == 3_000_000
+
+
+def test_everything_works_without_scripts(page_of: OpenPage) -> None:
+    page = page_of("plain", java_script_enabled=False)
+    paste(page, "Tissue")
+    page.get_by_role("button", name="Preview").click()
+    page.get_by_role("button", name="Import", exact=True).click()
+    menu = open_menu(page, "Tissue")
+    menu.get_by_label("Tags").fill("cloth")
+    menu.get_by_role("button", name="Save").click()
+    expect(row(page, "Tissue").get_by_role("link", name="cloth")).to_be_visible()
+    open_menu(page, "Tissue").get_by_role("button", name="Duplicate").click()
+    expect(rows(page)).to_have_count(2)
+    open_menu(page, "Tissue").get_by_role("button", name="Archive").click()
+    expect(rows(page)).to_have_text(["Tissue (copy)"])
+    page.get_by_role("link", name="Archived").click()
+    page.get_by_role("button", name="Bring back").click()
+    page.get_by_label("Search chains").fill("cloth tissue")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("q=cloth"))
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_page_is_wider_than_its_window(width: int, library: Callable[..., Page]) -> None:
+    page = library(f"wide{width}", viewport={"width": width, "height": 800})
+    for address in ("/chains/", "/chains/?shelf=archived", "/chains/import"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate("document.getElementById('main').scrollWidth") <= width
