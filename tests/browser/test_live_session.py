@@ -81,8 +81,9 @@ def test_each_column_has_its_own_agents_words_and_no_others(stage: Stage, page: 
 
 
 def test_states_are_said_in_words_and_dots_and_the_connections_colour(stage: Stage, page: Page):
-    waiting = Script(first=0.6, tokens=30, tps=40)
-    stage.play(Ada=waiting, Ben=waiting, Cleo=waiting, Dan=Script(first=0.2, tokens=30, tps=40))
+    # Each state lasts long enough to be seen on a machine that is busy.
+    waiting = Script(first=1.5, tokens=80, tps=40)
+    stage.play(Ada=waiting, Ben=waiting, Cleo=waiting, Dan=Script(first=0.2, tokens=80, tps=40))
     open_chain(page, "Trio")
     send(page, "Say what you do")
     ada, dan = article(page, "Ada"), article(page, "Dan")

@@ -57,6 +57,7 @@ def many_runs(owner: User, number: int) -> None:
     )
 
 
+@pytest.mark.timeout(300)
 def test_lists_take_as_many_queries_with_5000_runs_as_with_50(alice: User):
     addresses = [page(table, "changelist") + more for table in HISTORY for more in ("", "?q=ali")]
     visits = [(client, address) for client in (carol(), sam()) for address in addresses]
@@ -74,6 +75,7 @@ def test_a_runs_page_takes_no_more_queries_for_more_steps(alice: User):
         AgentStep(run=many, index=place, execution_group=1, name="More", slug="more", model=model())
         for place in range(10, 40)
     )
+    queries_of(client, page(Run, "change", few.pk))  # what a process reads only once, it has read
     cost = [queries_of(client, page(Run, "change", run.pk)) for run in (few, many)]
     assert cost[0] == cost[1]
 
