@@ -279,8 +279,19 @@ function takeCopy(place, fields) {
   if (clashing.length) showConflict(place, clashing);
 }
 
+// What somebody typed before this script was there.
+function takeEarly() {
+  if (performance.getEntriesByType("navigation")[0]?.type !== "navigate") return;
+  for (const control of editor.querySelectorAll("textarea[data-field], input[data-field]:not([type=radio], [type=hidden])")) {
+    if (control.value === control.defaultValue) continue;
+    stored.set(control, control.defaultValue);
+    touched(control);
+  }
+}
+
 export function start() {
   adopt(editor);
+  takeEarly();
   findCopies(true);
   setTimeout(() => findCopies(false), ABANDONED_MS + 1_000);
   setInterval(() => unsaved.size && keepCopy(), 2_000);

@@ -18,7 +18,8 @@ def new_chain(page: Page, name: str) -> None:
     page.goto("/")
     page.evaluate(
         """(name) => {
-          const form = Object.assign(document.createElement("form"), { method: "post", action: "/chains/new" });
+          const form = document.createElement("form");
+          Object.assign(form, { method: "post", action: "/chains/new" });
           const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
           for (const [key, value] of [["csrfmiddlewaretoken", token], ["name", name]])
             form.append(Object.assign(document.createElement("input"), { name: key, value }));
@@ -28,6 +29,7 @@ def new_chain(page: Page, name: str) -> None:
         name,
     )
     expect(page.locator(".agent-card")).to_have_count(1)
+    page.wait_for_load_state("load")
 
 
 def cards(page: Page) -> Locator:
