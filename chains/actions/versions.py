@@ -10,13 +10,13 @@ from chains.actions.drafts import copies, edit_draft, lock_draft, open_draft, ta
 from chains.actions.errors import ActionError, NotPublishable
 from chains.engine.drafts import VERSION_FIELDS, draft_faults
 from chains.engine.plan import Fault, Severity
-from chains.models import Chain, ChainVersion, LanguageModel
+from chains.models import Chain, ChainVersion
 
 
 def check_draft(draft: ChainVersion) -> list[Fault]:
     """List what is wrong with a draft, agent by agent."""
     agents = draft.agents.select_related("model__provider").order_by("index")
-    return draft_faults(list(agents), set(LanguageModel.objects.usable().values_list("pk", flat=True)))
+    return draft_faults(list(agents))
 
 
 @transaction.atomic

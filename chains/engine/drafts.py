@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from chains.engine.plan import AgentSpec, ConnectionType, Fault, Severity, check_chain
@@ -37,16 +37,13 @@ def agents_of(document: Document) -> list[Agent]:
     return [Agent(**said) for said in document["agents"]]
 
 
-def draft_faults(agents: Sequence[Agent], usable: Collection[int]) -> list[Fault]:
-    """List what is wrong with a draft, agent by agent; ``usable`` holds the ids of models that can be called.
-
-    The agents' models and providers are loaded.
-    """
+def draft_faults(agents: Sequence[Agent]) -> list[Fault]:
+    """List what is wrong with a draft, agent by agent. Reads the agents' models and providers."""
     faults = check_chain([_spec(agent) for agent in agents])
     for index, agent in enumerate(agents):
         faults += [
             Fault(index, field, _addressed(agent, index, message), severity)
-            for field, message, severity in _own_faults(agent, usable)
+            for field, message, severity in _own_faults(agent)
         ]
     return sorted(faults, key=lambda fault: -1 if fault.agent is None else fault.agent)
 
@@ -68,8 +65,8 @@ def _addressed(agent: Agent, index: int, message: str) -> str:
     return f"Agent {index + 1}{name}{message}"
 
 
-def _own_faults(agent: Agent, usable: Collection[int]) -> Iterator[tuple[str, str, Severity]]:
-    yield from _model_faults(agent, usable)
+def _own_faults(agent: Agent) -> Iterator[tuple[str, str, Severity]]:
+    yield from _model_faults(agent)
     if agent.temperature is not None:
         if not 0 <= agent.temperature <= MAX_TEMPERATURE:
             message = f": the temperature must lie between 0 and {MAX_TEMPERATURE}."
@@ -84,11 +81,11 @@ def _own_faults(agent: Agent, usable: Collection[int]) -> Iterator[tuple[str, st
         yield "max_output_tokens", message, Severity.FAULT
 
 
-def _model_faults(agent: Agent, usable: Collection[int]) -> Iterator[tuple[str, str, Severity]]:
+def _model_faults(agent: Agent) -> Iterator[tuple[str, str, Severity]]:
     model = agent.model
     if model is None:
         yield "model", " has no model: choose one.", Severity.FAULT
-    elif model.pk not in usable:
+    elif not model.is_usable:
         is_off = not (model.enabled and model.provider.enabled)
         why = "is switched off" if is_off else f"cannot be called: {model.provider}'s key is not set here"
         yield "model", f": {model.label} {why}; choose another model.", Severity.FAULT

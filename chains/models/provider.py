@@ -46,6 +46,12 @@ class Provider(models.Model):
         return self.name
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it can be called from this process: what ``ready`` asks of the database, of one row."""
+        has_key = not self.key_variable or bool(os.environ.get(self.key_variable, "").strip())
+        return self.enabled and has_key
+
+    @property
     def endpoint(self) -> Endpoint:
         """Where it is reached from this process, key included."""
         return endpoint_for(
@@ -120,6 +126,11 @@ class LanguageModel(models.Model):
     def label(self) -> str:
         """The name people and chain files use: ``provider/model``."""
         return f"{self.provider.slug}/{self.model_id}"
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it can be called from this process. Reads the provider."""
+        return self.enabled and self.provider.is_ready
 
     @property
     def is_simulated(self) -> bool:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-
-from django.db.models import Min
+from functools import cached_property
 
 from chains.engine import prompts
 from chains.engine.drafts import draft_faults
 from chains.engine.plan import Fault, Severity, Stage, plan_stages
-from chains.models import Agent, AgentStep, Chain, ChainVersion, LanguageModel, SampleInput, User
-from chains.queries.figures import cost_text
+from chains.models import Agent, AgentStep, Chain, ChainVersion, SampleInput, User
+from chains.queries.diffs import says_the_same
+from chains.queries.estimates import cost_range
 from chains.queries.labels import spoken_list
-from chains.queries.versions import says_the_same
-
-MESSAGE_TOKENS = 200  # what an estimate takes a message for
-SHORT_ANSWER, LONG_ANSWER = 150, 1_000  # tokens
-CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ class PlanLine:
     receives: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EditorPage:
     """A draft, and all that the editor says of it. ``cost`` is the estimated range for one message."""
 
@@ -65,52 +59,61 @@ class EditorPage:
     can_redo: bool
     has_unpublished: bool
     published_number: int | None
-    samples: tuple[SampleInput, ...]
-    tags: tuple[str, ...]
 
     @property
     def can_publish(self) -> bool:
         """Whether nothing is wrong that keeps it from running."""
         return all(fault.severity is Severity.WARNING for fault in self.faults)
 
+    @cached_property
+    def samples(self) -> tuple[SampleInput, ...]:
+        """The messages that the chain is tried on. Asked for when they are shown."""
+        return tuple(self.chain.samples.all())
 
-def editor_page(chain: Chain) -> EditorPage:
-    """Return a chain's draft for its editor; the draft must have been opened."""
-    draft = chain.versions.drafts().get()
+    @cached_property
+    def tags(self) -> tuple[str, ...]:
+        """The chain's tags. Asked for when they are shown."""
+        return tuple(self.chain.tags.values_list("name", flat=True))
+
+
+def editor_page(chain: Chain, draft: ChainVersion | None = None) -> EditorPage:
+    """Return a chain's draft for its editor; the draft must have been opened, and may be at hand."""
+    draft = draft or chain.versions.drafts().get()
     agents = list(draft.agents.select_related("model__provider").order_by("index"))
-    usable = set(LanguageModel.objects.usable().values_list("pk", flat=True))
-    faults = draft_faults(agents, usable)
     stages = plan_stages([agent.connection_type for agent in agents])
-    newest = chain.versions.published().prefetch_related("agents").first()
+    faults = draft_faults(agents)
+    newest, newest_agents = _newest(chain)
     can_undo, can_redo = _undo_bounds(draft)
     return EditorPage(
         chain=chain,
         draft=draft,
-        stages=tuple(_stage_card(stage, stages, agents, faults) for stage in stages),
+        stages=tuple(_stage_card(stage, agents, faults) for stage in stages),
         faults=tuple(faults),
         plan=tuple(_plan_line(stage, stages, agents) for stage in stages),
         cost=cost_range(agents),
         revision=draft.revision,
         can_undo=can_undo,
         can_redo=can_redo,
-        has_unpublished=newest is None or not says_the_same(draft, agents, newest, list(newest.agents.all())),
+        has_unpublished=newest is None or not says_the_same(draft, agents, newest, newest_agents),
         published_number=newest.number if newest else None,
-        samples=tuple(chain.samples.all()),
-        tags=tuple(chain.tags.values_list("name", flat=True)),
     )
 
 
+def _newest(chain: Chain) -> tuple[ChainVersion | None, list[Agent]]:
+    """Read the newest published version with its agents at once."""
+    number = chain.versions.published().values("number")[:1]
+    rows = Agent.objects.filter(version__chain=chain, version__number=number)
+    agents = list(rows.select_related("version").order_by("index"))
+    return (agents[0].version if agents else None), agents
+
+
 def _undo_bounds(draft: ChainVersion) -> tuple[bool, bool]:
-    at = draft.undo_position
-    if at is None:
-        return False, False
-    first = draft.edits.aggregate(first=Min("position"))["first"]
-    return first is not None and at > first, draft.edits.filter(position=at + 1).exists()
+    here = draft.undo_position or 0
+    near = set(draft.edits.filter(position__in=[here - 1, here, here + 1]).values_list("position", flat=True))
+    return here - 1 in near, here + 1 in near
 
 
-def _stage_card(
-    stage: Stage, stages: Sequence[Stage], agents: Sequence[Agent], faults: Sequence[Fault]
-) -> StageCard:
+def _stage_card(stage: Stage, agents: Sequence[Agent], faults: Sequence[Fault]) -> StageCard:
     earlier = [agents[index] for index in range(stage.members[0])]
     names = ("input", *(["previous"] if earlier else []), *(f"agents.{agent.slug}" for agent in earlier))
     return StageCard(
@@ -137,7 +140,8 @@ def _plan_line(stage: Stage, stages: Sequence[Stage], agents: Sequence[Agent]) -
     who = spoken_list(names) + (" at the same time" if len(members) > 1 else "")
     before = stages[stage.number - 2] if stage.number > 1 else None
     context = _context(before, agents)
-    sentences = [_receives(agent, context, alone=len(members) == 1) for agent in members]
+    known = {agent.slug: agent.name for agent in agents}
+    sentences = [_receives(agent, context, known) for agent in members]
     if len(set(sentences)) == 1:
         sentences = sentences[:1]
     else:
@@ -152,13 +156,12 @@ def _context(before: Stage | None, agents: Sequence[Agent]) -> str:
     return f"the results of {names}" if len(before.members) > 1 else f"what {names} says"
 
 
-def _receives(agent: Agent, context: str, *, alone: bool) -> str:
+def _receives(agent: Agent, context: str, known: Mapping[str, str]) -> str:
     named = [reference for reference in prompts.references(agent.prompt) if reference.is_known]
     sources = []
     for reference in named:
-        words = {"input": "your message", "previous": context}.get(
-            reference.name, f"the output of {reference.slug}"
-        )
+        said_by = f"what {known.get(reference.slug) or reference.slug} says"
+        words = {"input": "your message", "previous": context}.get(reference.name, said_by)
         if words not in sources:
             sources.append(words)
     rest = ", with its prompt" if agent.prompt.strip() and not sources else ""
@@ -166,28 +169,6 @@ def _receives(agent: Agent, context: str, *, alone: bool) -> str:
     rule = agent.condition.strip()
     condition = f", only if {rule if len(rule) <= 60 else rule[:59] + '…'}" if rule else ""
     return f"{receives}{condition}."
-
-
-# Cost
-
-
-def cost_range(agents: Sequence[Agent]) -> str:
-    """Estimate what one message costs, from short answers to long ones: ``$0.0012 to $0.0150``."""
-    low = [_cost(agent, SHORT_ANSWER, 0 if agent.condition.strip() else 1) for agent in agents]
-    high = [_cost(agent, agent.max_output_tokens or LONG_ANSWER, 1) for agent in agents]
-    first, last = cost_text(low), cost_text(high)
-    return first if first == last else f"{first.partition(' + ')[0]} to {last}"
-
-
-def _cost(agent: Agent, answer: int, times: int) -> Decimal | None:
-    model = agent.model
-    if model is not None and model.is_simulated:
-        return Decimal(0)
-    if model is None or model.input_price is None or model.output_price is None:
-        return None
-    given = MESSAGE_TOKENS + answer + (len(agent.prompt) + len(agent.system_prompt)) // CHARACTERS_PER_TOKEN
-    written = min(answer, agent.max_output_tokens or answer)
-    return times * (model.input_price * given + model.output_price * written) / 1_000_000
 
 
 # Trying a rule

@@ -71,13 +71,12 @@ def agent_save(request: Request, slug: str, pk: int) -> HttpResponse:
 @require_POST
 def settings_save(request: Request, slug: str) -> HttpResponse:
     """Save what a draft says about the whole chain."""
-    chain = access.chain_for(request, slug)
     fields = _fields(request, SETTINGS_FIELDS)
     return _edit(
         request,
         slug,
         lambda draft, revision: actions.save_settings(
-            chain=chain, draft=draft, fields=fields, revision=revision
+            chain=draft.chain, draft=draft, fields=fields, revision=revision
         ),
         fields=fields,
     )
@@ -181,24 +180,30 @@ def _edit(
     agent: int | None = None,
 ) -> HttpResponse:
     """Do one edit of a chain's draft, and answer with what it changed or why it was refused."""
-    chain = access.chain_for(request, slug)
-    draft = actions.open_draft(chain=chain)
+    draft = _draft(request, slug)
+    chain = draft.chain
     try:
         act(draft, _number(request, "revision"))
     except actions.StaleDraft as error:
         return _stale(request, chain, error, fields or {}, agent)
     except actions.ActionError as error:
         return _refused(request, chain, error, fields or {}, agent)
-    chain.refresh_from_db()
+    chain = draft.chain
     if not request.htmx:
         return redirect(reverse("chain_edit", args=[chain.slug]) + (f"#agent-{agent}" if agent else ""))
     if request.htmx.target == "canvas":
-        return render(request, "editor/redrawn.html", editor_context(chain))
+        return render(request, "editor/redrawn.html", editor_context(chain, draft))
     is_titled = fields is not None and agent is None and "name" in fields
     is_renamed = agent is not None and "name" in (fields or {})
-    return render(
-        request, "editor/saved.html", editor_context(chain) | {"renamed": is_renamed, "titled": is_titled}
-    )
+    said = {"renamed": is_renamed, "titled": is_titled}
+    return render(request, "editor/saved.html", editor_context(chain, draft) | said)
+
+
+def _draft(request: Request, slug: str) -> ChainVersion:
+    """Return the draft of one of the user's chains, with one query once it was opened. Raises ``Http404``."""
+    chains = Chain.objects.visible_to(request.user).active().filter(slug=slug)
+    opened = ChainVersion.objects.drafts().filter(chain__in=chains).select_related("chain").first()
+    return opened or actions.open_draft(chain=access.chain_for(request, slug))
 
 
 def _stale(

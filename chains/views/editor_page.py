@@ -11,7 +11,7 @@ from django.utils.html import format_html_join
 
 from chains import queries
 from chains.forms import TrialForm
-from chains.models import Chain
+from chains.models import Chain, ChainVersion
 from chains.models.chain import OnFailure, OnInterruption
 from chains.models.run import RunStatus
 from chains.views.access import Request
@@ -47,9 +47,9 @@ def editor_page(
     return render(request, "editor/page.html", context, status=status)
 
 
-def editor_context(chain: Chain) -> dict[str, Any]:
-    """Return what every part of the editor shows of a chain."""
-    page = queries.editor_page(chain)
+def editor_context(chain: Chain, draft: ChainVersion | None = None) -> dict[str, Any]:
+    """Return what every part of the editor shows of a chain; its draft may be at hand."""
+    page = queries.editor_page(chain, draft)
     return {"page": page, "chain": page.chain}
 
 
