@@ -13,7 +13,7 @@ def save_sample(*, chain: Chain, name: str, text: str) -> SampleInput:
     if not text.strip():
         raise ActionError("Type a message first.", field="input")
     sample, _ = SampleInput.objects.update_or_create(
-        chain=chain, name=tidy_name(name), defaults={"text": storable(text)}
+        chain=chain, name=tidy_name(name), defaults={"text": storable(text.replace("\r\n", "\n"))}
     )
     return sample
 

@@ -82,6 +82,13 @@ class TestPublishing:
         run = run_in(actions.start_session(owner=alice, chain=chain))
         assert [step.name for step in run.steps.all()] == ["Agent 1"]
 
+    def test_a_chain_knows_when_it_was_last_used(self, chain: Chain):
+        assert chain.used_at is None
+        changed_at = chain.updated_at
+        run = run_in(actions.start_session(owner=chain.owner, chain=chain))
+        chain.refresh_from_db()
+        assert (chain.used_at, chain.updated_at) == (run.created_at, changed_at)
+
     def test_nobody_changes_what_is_published(self, chain: Chain, draft: ChainVersion):
         save(draft, "ada", prompt="Better")
         version = publish(chain)
