@@ -1,4 +1,4 @@
-"""The library: what it lists and finds, and what can be done with a chain, without a script too."""
+"""The library: what it lists and finds, in which order, by tags, and how much it asks the database."""
 
 from __future__ import annotations
 
@@ -15,48 +15,22 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chains import actions
-from chains.chainfile import ChainFile, ChainFileAgent, parse_chain_file
+from chains.chainfile import ChainFile, ChainFileAgent
 from chains.models import Agent, Chain, ChainTag, ChainVersion, User
 from chains.models.chain import ConnectionType
 from chains.queries import SHELF_PAGE
+from tests.integration.library_cast import HTMX, LIBRARY, do, listed, named, show, tag
 from tests.integration.pages_cast import agent, chain_of, model, run_in
 
 pytestmark = pytest.mark.django_db
 
-HTMX = {"HX-Request": "true"}
 MORE = {**HTMX, "HX-Target": "library-more"}
 RESULTS = {**HTMX, "HX-Target": "library-results"}
-LIBRARY = reverse("library")
 
 
 @pytest.fixture
 def client(alice: User, client_for: Callable[[User], Client]) -> Client:
     return client_for(alice)
-
-
-def show(client: Client, **query: Any) -> str:
-    response = client.get(LIBRARY, query)
-    assert response.status_code == 200
-    return response.content.decode()
-
-
-def listed(page: str) -> list[str]:
-    """Return the names of the chains that stand as rows on a page, in their order."""
-    rows = re.findall(r'<li class="chain-row" id="chain-\d+".*?<h3>(.*?)</h3>', page, re.DOTALL)
-    return [re.sub(r"<[^>]+>", "", row) for row in rows]
-
-
-def do(client: Client, name: str, chain: Chain, **data: Any) -> Any:
-    headers = data.pop("headers", {})
-    return client.post(reverse(name, args=[chain.slug]), data, headers=headers)
-
-
-def named(owner: User, *names: str) -> list[Chain]:
-    return [chain_of(owner, name=name) for name in names]
-
-
-def tag(chain: Chain, *names: str) -> None:
-    actions.set_tags(chain=chain, names=names)
 
 
 # What stands in it
@@ -234,159 +208,6 @@ def test_saving_tags_answers_with_the_row_and_the_tags_of_the_list(client: Clien
     assert listed(page) == ["One"]
     assert 'hx-swap-oob="true"' in page
     assert "?sort=name&amp;tag=weekly&amp;tag=work" in page
-
-
-# What is done with a chain
-
-
-def test_duplicating_copies_the_published_version_the_draft_and_the_tags(client: Client, alice: User) -> None:
-    chain = chain_of(alice)
-    tag(chain, "work")
-    draft = actions.open_draft(chain=chain)
-    Agent.objects.filter(version=draft, name="Ada").update(prompt="Only drafted.")
-    response = do(client, "chain_duplicate", chain)
-    copy = Chain.objects.get(name="Critics (copy)")
-    assert response.headers["Location"] == f"{LIBRARY}#chain-{copy.pk}"
-    published = copy.versions.published().get()
-    assert (published.number, published.agents.count()) == (1, 3)
-    assert copy.versions.drafts().get().agents.get(name="Ada").prompt == "Only drafted."
-    assert [found.name for found in copy.tags.all()] == ["work"]
-    do(client, "chain_duplicate", chain)
-    assert Chain.objects.filter(name="Critics (copy 2)").exists()
-
-
-def test_changing_a_copy_leaves_the_original_alone(client: Client, alice: User) -> None:
-    chain = chain_of(alice)
-    do(client, "chain_duplicate", chain)
-    copy = Chain.objects.get(name="Critics (copy)")
-    Agent.objects.filter(version=actions.open_draft(chain=copy)).update(prompt="Mine.")
-    assert not Agent.objects.filter(version__chain=chain, prompt="Mine.").exists()
-
-
-def test_a_chain_with_the_longest_name_can_be_duplicated(client: Client, alice: User) -> None:
-    [chain] = named(alice, "n" * 100)
-    do(client, "chain_duplicate", chain)
-    assert Chain.objects.filter(name="n" * 93 + " (copy)").exists()
-
-
-def test_exporting_downloads_a_file_that_says_the_same(client: Client, alice: User) -> None:
-    chain = chain_of(alice)
-    response = client.get(reverse("chain_export", args=[chain.slug]))
-    assert response.headers["Content-Type"] == "application/json"
-    assert response.headers["Content-Disposition"] == 'attachment; filename="critics.json"'
-    assert not actions.import_chain(owner=alice, file=parse_chain_file(response.content)).changed
-
-
-def test_what_was_never_published_cannot_be_exported_and_the_page_says_why(
-    client: Client, alice: User
-) -> None:
-    chain = actions.create_empty_chain(owner=alice, name="Fresh")
-    page = client.get(reverse("chain_export", args=[chain.slug]), follow=True).content.decode()
-    assert "was never published" in page
-
-
-def test_an_archived_chain_leaves_the_list_and_comes_back(client: Client, alice: User) -> None:
-    chain, _ = named(alice, "One", "Two")
-    assert do(client, "chain_archive", chain, back="sort=name").headers["Location"] == f"{LIBRARY}?sort=name"
-    assert listed(show(client)) == ["Two"]
-    assert listed(show(client, shelf="archived")) == ["One"]
-    assert client.post(reverse("chain_start", args=[chain.slug])).status_code == 404
-    do(client, "chain_bring_back", chain, back="shelf=archived")
-    assert sorted(listed(show(client))) == ["One", "Two"]
-    assert "Nothing is archived" in show(client, shelf="archived")
-
-
-def test_archiving_in_place_offers_the_way_back_in_place(client: Client, alice: User) -> None:
-    [chain] = named(alice, "One")
-    gone = do(client, "chain_archive", chain, headers=HTMX).content.decode()
-    assert reverse("chain_bring_back", args=[chain.slug]) in gone
-    back = do(client, "chain_bring_back", chain, headers=HTMX).content.decode()
-    assert listed(back) == ["One"]
-
-
-def test_bringing_back_from_the_archives_list_offers_to_archive_again(client: Client, alice: User) -> None:
-    [chain] = named(alice, "One")
-    actions.archive_chain(chain=chain)
-    page = do(client, "chain_bring_back", chain, back="shelf=archived", headers=HTMX).content.decode()
-    assert "is among your chains again" in page
-    assert reverse("chain_archive", args=[chain.slug]) in page
-
-
-def test_nobody_is_led_away_from_the_library_by_what_a_form_says(client: Client, alice: User) -> None:
-    [chain] = named(alice, "One")
-    location = do(client, "chain_archive", chain, back="//evil.example/?x").headers["Location"]
-    assert location.startswith(f"{LIBRARY}?")
-
-
-def test_a_chain_that_was_never_used_is_deleted_after_a_question(client: Client, alice: User) -> None:
-    [chain] = named(alice, "One")
-    address = reverse("chain_delete", args=[chain.slug])
-    assert address in show(client)
-    assert "Delete “One”?" in client.get(address).content.decode()
-    assert Chain.objects.filter(pk=chain.pk).exists()
-    assert "“One” was deleted." in client.post(address, follow=True).content.decode()
-    assert not Chain.objects.filter(pk=chain.pk).exists()
-
-
-def test_a_chain_with_runs_is_not_offered_for_deletion_and_goes_to_the_archive(
-    client: Client, alice: User
-) -> None:
-    [chain] = named(alice, "One")
-    run_in(actions.start_session(owner=alice, chain=chain))
-    address = reverse("chain_delete", args=[chain.slug])
-    assert address not in show(client)
-    assert "was used meanwhile" in client.post(address, follow=True).content.decode()
-    assert listed(show(client, shelf="archived")) == ["One"]
-
-
-def test_a_session_starts_from_the_library(client: Client, alice: User) -> None:
-    [chain] = named(alice, "One")
-    assert reverse("chain_start", args=[chain.slug]) in show(client)
-    assert "/sessions/" in do(client, "chain_start", chain).headers["Location"]
-
-
-# Ownership
-
-
-@pytest.mark.parametrize(
-    ("method", "name"),
-    [
-        ("get", "chain_export"),
-        ("get", "chain_delete"),
-        ("post", "chain_delete"),
-        ("post", "chain_duplicate"),
-        ("post", "chain_archive"),
-        ("post", "chain_bring_back"),
-        ("post", "chain_tags"),
-    ],
-)
-def test_another_persons_chain_does_not_exist(
-    method: str, name: str, alice: User, bob: User, client_for: Callable[[User], Client]
-) -> None:
-    chain = chain_of(alice)
-    before = Chain.objects.filter(pk=chain.pk).values().get()
-    send = getattr(client_for(bob), method)
-    there = send(reverse(name, args=[chain.slug]), {"tags": "mine"})
-    nowhere = send(reverse(name, args=["no-such-chain"]), {"tags": "mine"})
-    assert there.status_code == nowhere.status_code == 404
-    assert Chain.objects.filter(pk=chain.pk).values().get() == before
-    assert (Chain.objects.count(), ChainTag.objects.count()) == (1, 0)
-
-
-def test_tags_and_spellings_of_others_do_not_show(
-    alice: User, bob: User, client_for: Callable[[User], Client]
-) -> None:
-    tag(chain_of(alice), "Secret")
-    own = chain_of(bob)
-    tag(own, "secret")
-    assert [found.name for found in own.tags.all()] == ["secret"]
-    assert "Secret" not in show(client_for(bob))
-
-
-@pytest.mark.parametrize("name", ["library", "chain_import"])
-def test_the_library_needs_a_login(name: str, client: Client, db: None) -> None:
-    client.logout()
-    assert client.get(reverse(name)).headers["Location"].startswith(reverse("account_login"))
 
 
 # Many chains
