@@ -84,10 +84,9 @@ class TestPublishing:
 
     def test_a_chain_knows_when_it_was_last_used(self, chain: Chain):
         assert chain.used_at is None
-        changed_at = chain.updated_at
         run = run_in(actions.start_session(owner=chain.owner, chain=chain))
-        chain.refresh_from_db()
-        assert (chain.used_at, chain.updated_at) == (run.created_at, changed_at)
+        now = Chain.objects.get(pk=chain.pk)
+        assert (now.used_at, now.updated_at) == (run.created_at, chain.updated_at)
 
     def test_nobody_changes_what_is_published(self, chain: Chain, draft: ChainVersion):
         save(draft, "ada", prompt="Better")
