@@ -188,7 +188,7 @@ def test_an_agent_of_another_chain_is_copied(browser: Client, chain: Chain, alic
     other = chain_of(alice, agent("Scout"), name="Scouts")
     source = other.versions.published()[0].agents.get()
 
-    found = browser.get(reverse("agent_reuse", args=[chain.slug]), {"index": 3, "q": "scout"})
+    found = browser.get(reverse("agent_reuse", args=[chain.slug]), {"index": "3", "q": "scout"})
     post(browser, chain, "agent_add", headers=CANVAS, index=3, source=source.pk)
 
     assert "Scout" in found.content.decode()
