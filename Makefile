@@ -24,11 +24,14 @@ system-packages:
 run: environment
 	@$(BIN)/python manage.py serve
 
-# Both runs happen, so that one's failure does not hide the other's.
+# All runs happen, so that one's failure does not hide another's. What measures time has the machine for itself.
+TOGETHER := -m "not alone" -n 3 --dist loadfile
 test: dev-environment system-packages
 	@status=0; \
-	$(BIN)/python -m pytest || status=1; \
-	$(BIN)/python -m tests.services -- $(BIN)/python -m pytest tests/integration tests/browser || status=1; \
+	$(BIN)/python -m pytest $(TOGETHER) || status=1; \
+	$(BIN)/python -m pytest -m alone || status=1; \
+	$(BIN)/python -m tests.services -- $(BIN)/python -m pytest $(TOGETHER) tests/integration tests/browser || status=1; \
+	$(BIN)/python -m tests.services -- $(BIN)/python -m pytest -m alone tests/integration tests/browser || status=1; \
 	exit $$status
 
 lint: dev-environment

@@ -18,6 +18,8 @@ def database_settings(url: str, default_file: Path) -> dict[str, Any]:
     settings: dict[str, Any] = dict(environ.Env.db_url_config(url or f"sqlite:///{default_file}"))
     settings["CONN_MAX_AGE"] = 0
     settings["ATOMIC_REQUESTS"] = False
+    # The pool must not hand out connections that a restart of the database has cut.
+    settings["CONN_HEALTH_CHECKS"] = True
     if settings["ENGINE"] == "django.db.backends.sqlite3":
         settings["OPTIONS"] = SQLITE_OPTIONS
         # Threads of one test process must meet in a file, not in a database of their own.

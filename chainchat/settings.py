@@ -124,6 +124,10 @@ else:
 RUN_WORKERS = env.str("RUN_WORKERS", default="web")
 if RUN_WORKERS not in ("web", "separate"):
     raise environ.ImproperlyConfigured("RUN_WORKERS must be 'web' or 'separate'.")
+RUNS_PER_WORKER = env.int("RUNS_PER_WORKER", default=100)
+WORKER_GRACE = env.float("WORKER_GRACE", default=30.0)  # seconds
+if RUNS_PER_WORKER < 1 or WORKER_GRACE < 0:
+    raise environ.ImproperlyConfigured("RUNS_PER_WORKER must be 1 or more, WORKER_GRACE 0 or more.")
 
 # People
 AUTH_USER_MODEL = "chains.User"

@@ -14,6 +14,7 @@ import orjson
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
+from chains.engine import killpoints
 from chains.engine.events import (
     AttemptEnded,
     Emit,
@@ -135,6 +136,7 @@ class SessionSender:
         return notices
 
     async def _send(self, notices: list[Notice]) -> None:
+        killpoints.reach("broadcast")
         layer = get_channel_layer()
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
@@ -182,18 +184,21 @@ def hint_session(session_id: int) -> None:
 
 async def hint_session_async(session_id: int) -> None:
     """The same from inside the event loop."""
-    try:
-        await get_channel_layer().group_send(session_group(session_id), encode([["look"]]))
-    except Exception as error:
-        logger.warning("A hint was lost: %s", error)
+    await _hint_async(lambda layer: layer.group_send(session_group(session_id), encode([["look"]])))
+
+
+async def hint_execute_async(run_id: int) -> None:
+    """Tell the workers from inside the event loop that a run waits."""
+    await _hint_async(lambda layer: layer.send(RUN_CHANNEL, {"type": "run.execute", "run": run_id}))
 
 
 def _hint(send: Callable[[Any], Any]) -> None:
-    async def guarded() -> None:
+    async_to_sync(_hint_async)(send)
+
+
+async def _hint_async(send: Callable[[Any], Any]) -> None:
+    try:
         async with asyncio.timeout(SEND_LIMIT_S):
             await send(get_channel_layer())
-
-    try:
-        async_to_sync(guarded)()
     except Exception as error:
         logger.warning("A hint was lost: %s", error)

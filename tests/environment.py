@@ -32,10 +32,12 @@ PINNED = {
     "PORT": "8000",
     "PUBLIC_URL": "",
     "REDIS_URL": "",
+    "RUNS_PER_WORKER": "100",
     "RUN_WORKERS": "web",
     "SECRET_KEY": "only-for-tests",
     "SIGNUP": "open",
     "TRUSTED_PROXIES": "0",
+    "WORKER_GRACE": "0",
     "XAI_API_KEY": "",
 }
 

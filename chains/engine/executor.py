@@ -40,8 +40,10 @@ class Journal(Protocol):
     async def results(self, steps: Sequence[StepSpec]) -> list[MemberResult]:
         """Read back what the members of a stage became, in the same order."""
 
-    async def finish(self, status: str, *, output: str, error: str, not_reached: Sequence[Skip]) -> None:
-        """Record the end of the run."""
+    async def finish(
+        self, status: str, *, output: str, error: str, not_reached: Sequence[Skip], is_waiting: bool = False
+    ) -> None:
+        """Record the end of the run, or that it waits for a person's decision."""
 
 
 def utc_now() -> datetime:
@@ -51,15 +53,23 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class StageEnd:
-    """What became of a stage, the sentences of whatever failed, and whether a stop left something undone."""
+    """What became of a stage, the sentences of whatever failed, and what keeps the run from going on.
+
+    ``left_undone``: a stop did. ``is_undecided``: a person has to say what becomes of an answer that a dead
+    process left in the middle.
+    """
 
     outcome: str
     error: str = ""
     left_undone: bool = False
+    is_undecided: bool = False
 
 
 class RunExecution:
-    """One run, carried out once. ``execute`` runs it; ``stop`` and ``stop_step`` come from outside."""
+    """One run, carried out once. ``execute`` runs it; ``stop`` and ``stop_step`` come from outside.
+
+    A run that was begun before goes on: its steps that have ended are read, not run.
+    """
 
     def __init__(
         self,
@@ -98,36 +108,50 @@ class RunExecution:
         for number, stage in enumerate(stages):
             end = await self._run_stage(stage)
             rest = [Skip(step) for later in stages[number + 1 :] for step in later]
-            if self._caller.stopping and (rest or end.left_undone):
+            if self._caller.stopping and (rest or end.left_undone or end.is_undecided):
                 return await self._finish("cancelled", "", rest)
+            if end.is_undecided:
+                return await self._finish("interrupted", end.error, rest, is_waiting=True)
             succeeded = end.outcome in ("completed", "skipped")
             if not succeeded and not (self.spec.continue_on_failure and rest):
                 return await self._finish(end.outcome, end.error, rest)
         return await self._finish("completed", "", [])
 
     async def _run_stage(self, stage: Sequence[StepSpec]) -> StageEnd:
-        chosen, skips = self._context.choose(stage)
-        if self._caller.stopping:
-            await self._skip([Skip(step) for step in stage])
+        chosen, skips = self._choose(stage)
+        if self._caller.stopping and (chosen or skips):
+            await self._skip([Skip(step) for step in stage if step.is_open])
             return StageEnd("cancelled", left_undone=True)
-        if not chosen:
+        is_group = len(stage) > 1 or stage[0].connection == "parallel"
+        if chosen:
+            log = GroupLog(self.spec.id, chosen) if is_group else None
+            await self._run_members(chosen, skips, log)
+        elif skips:
             await self._skip(skips)
             return StageEnd("skipped")
-        log = GroupLog(self.spec.id, chosen)
-        is_group = len(stage) > 1 or stage[0].connection == "parallel"
-        await self._run_members(chosen, skips, log if is_group else None)
         results = await self._journal.results(stage)
         outcome = prompts.stage_outcome([result.status for result in results])
         if outcome == "completed":
             self._context.advance(results, stage, is_group=is_group)
-        left_undone = any(result.status == "cancelled" for result in results)
-        return StageEnd(outcome, explain_failures(results), left_undone)
+        return StageEnd(
+            outcome,
+            explain_failures(results),
+            left_undone=any(result.status == "cancelled" for result in results),
+            is_undecided=any(step.is_undecided for step in stage),
+        )
+
+    def _choose(self, stage: Sequence[StepSpec]) -> tuple[list[StepSpec], list[Skip]]:
+        """Divide a stage into those who run and those who are skipped; whoever has ended is neither."""
+        if all(step.is_open and not step.attempts for step in stage):
+            return self._context.choose(stage)
+        # It was begun before: the conditions of those who are left have held.
+        return [step for step in stage if step.is_open], []
 
     async def _run_members(
         self, steps: Sequence[StepSpec], skips: Sequence[Skip], log: GroupLog | None
     ) -> None:
         at = self._clock()
-        attempts = [Attempt(step, 1, self._context.messages(step), at) for step in steps]
+        attempts = [Attempt(step, step.attempts + 1, self._context.messages(step), at) for step in steps]
         if log:
             log.starting()
         await self._journal.start(attempts, skips)
@@ -190,9 +214,14 @@ class RunExecution:
         await self._journal.skip(skips)
         self._emit(StepsSkipped(self.spec.id, tuple(skip.step.id for skip in skips)))
 
-    async def _finish(self, status: str, error: str, not_reached: Sequence[Skip]) -> str:
+    async def _finish(
+        self, status: str, error: str, rest: Sequence[Skip], *, is_waiting: bool = False
+    ) -> str:
         output = self._context.previous if status == "completed" else ""
-        await self._journal.finish(status, output=output, error=error, not_reached=not_reached)
+        not_reached = [skip for skip in rest if skip.step.is_open]
+        await self._journal.finish(
+            status, output=output, error=error, not_reached=not_reached, is_waiting=is_waiting
+        )
         if not_reached:
             self._emit(StepsSkipped(self.spec.id, tuple(skip.step.id for skip in not_reached)))
         self._emit(RunEnded(self.spec.id, status, self._clock()))

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from django.db import InterfaceError, OperationalError, connection, models, transaction
 
-from chains.engine import lease
+from chains.engine import killpoints, lease
 from chains.engine.attempt import Attempt
 from chains.engine.context import Skip
 from chains.engine.lease import Lease, LeaseLost, StopFlags
@@ -44,6 +44,7 @@ class Journal:
         self._waiters: list[tuple[Lease, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._ticker: asyncio.Task[None] | None = None
+        self._failed_at: float | None = None
 
     def open(
         self, held: Lease, *, on_stop: Callable[[StopFlags], None], on_lost: Callable[[], None]
@@ -70,6 +71,7 @@ class Journal:
             try:
                 return await loop.run_in_executor(self._thread, work, *arguments)
             except (OperationalError, InterfaceError) as error:
+                self._failed_at = loop.time()
                 logger.warning("The database does not answer, trying again: %s", error)
             await loop.run_in_executor(self._thread, _disconnect)
             await asyncio.sleep(delay)
@@ -84,10 +86,14 @@ class Journal:
             self._writer = asyncio.create_task(self._write_all(), name="journal-writer")
         return future
 
-    async def release(self) -> None:
-        """Checkpoint every open run a last time and give all leases back."""
+    def answers_since(self, seconds: float) -> bool:
+        """Whether the database has answered every call for that long."""
+        return self._failed_at is None or asyncio.get_running_loop().time() - self._failed_at >= seconds
+
+    async def release(self) -> list[int]:
+        """Checkpoint every open run a last time, give all leases back and return the runs."""
         await asyncio.gather(*self._checkpoint(), return_exceptions=True)
-        await self.call(lease.release, self.owner)
+        return await self.call(lease.release, self.owner)
 
     async def stop(self) -> None:
         """End the ticker, the writer and the thread. What is not written by now stays unwritten."""
@@ -162,6 +168,7 @@ class RunJournal:
             batch.skip_all(skips)
 
         await self._journal.submit(self, add)
+        killpoints.reach("start")
         self._live.update(dict.fromkeys(attempts, (0, 0, "running")))
 
     async def end(self, attempt: Attempt, *, step_status: str) -> None:
@@ -177,12 +184,15 @@ class RunJournal:
         """Read back what the members of a stage became, in the same order, with one query."""
         return await self._journal.call(_read_results, steps)
 
-    async def finish(self, status: str, *, output: str, error: str, not_reached: Sequence[Skip]) -> None:
-        """Record the end of the run; its lease ends with it."""
+    async def finish(
+        self, status: str, *, output: str, error: str, not_reached: Sequence[Skip], is_waiting: bool = False
+    ) -> None:
+        """Record the end of the run, or that it waits for a person; its lease ends with it."""
+        end = RunEnd(self.lease.run, status, output, error, datetime.now(UTC), is_waiting)
 
         def add(batch: Batch) -> None:
             batch.skip_all(not_reached)
-            batch.run_ends.append(RunEnd(self.lease.run, status, output, error, datetime.now(UTC)))
+            batch.run_ends.append(end)
 
         await self._journal.submit(self, add)
         self._journal.close(self)
@@ -230,6 +240,8 @@ def _write(due: Mapping[Lease, Batch], owner: str) -> dict[int, int]:
             if held.run in signals:
                 whole.join(batch)
         whole.write()
+        killpoints.reach("before-commit")
+    killpoints.reach("after-commit")
     return signals
 
 

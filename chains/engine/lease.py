@@ -5,8 +5,7 @@ These functions block: the journal's thread and the sweep call them.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,21 +14,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from chains.models.run import (
-    LIVE_ATTEMPT,
-    LIVE_STEP,
-    AgentStep,
-    Run,
-    RunStatus,
-    SkipReason,
-    StepAttempt,
-    StepStatus,
-)
+from chains.engine.closing import close_run
+from chains.models.run import AgentStep, Run, RunStatus, StepStatus
 
 LEASE = timedelta(seconds=10)
-WORKER_DIED = (
-    "The server stopped while this run was going on. What had arrived is kept: send the message again."
-)
 
 
 class LeaseLost(Exception):
@@ -57,7 +45,7 @@ def claim(run_id: int, owner: str, *, detached: bool = False) -> Lease | None:
 
     A detached run is taken by a command for its own process; the sweep only ever marks it as interrupted.
     """
-    taken = Run.objects.filter(_lapsed(), pk=run_id, status=RunStatus.QUEUED, is_detached=detached).update(
+    taken = Run.objects.filter(lapsed(), pk=run_id, status=RunStatus.QUEUED, is_detached=detached).update(
         status=RunStatus.RUNNING,
         lease_owner=owner,
         epoch=F("epoch") + 1,
@@ -82,12 +70,14 @@ def renew(leases: Mapping[int, int], owner: str) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def release(owner: str) -> None:
+@transaction.atomic
+def release(owner: str) -> list[int]:
     """Give back everything that this owner holds, so that nobody has to wait for it to lapse."""
+    held = Run.objects.filter(lease_owner=owner, status=RunStatus.RUNNING)
+    runs = list(held.values_list("id", flat=True))
     # Without an owner no write of ours that is still on its way can renew it.
-    Run.objects.filter(lease_owner=owner, status=RunStatus.RUNNING).update(
-        lease_owner="", lease_expires_at=None
-    )
+    held.update(lease_owner="", lease_expires_at=None)
+    return runs
 
 
 def stop_flags(run_id: int) -> StopFlags:
@@ -101,19 +91,8 @@ def stop_flags(run_id: int) -> StopFlags:
 
 def queued_runs() -> list[int]:
     """Return the runs that wait for a process, oldest first."""
-    runs = Run.objects.filter(_lapsed(), status=RunStatus.QUEUED, is_detached=False)
+    runs = Run.objects.filter(lapsed(), status=RunStatus.QUEUED, is_detached=False)
     return list(runs.order_by("id").values_list("id", flat=True))
-
-
-def interrupt_lapsed(owner: str, spare: Collection[int] = ()) -> list[tuple[int, int]]:
-    """End every run whose process died as interrupted; return (session, run) of each.
-
-    ``spare`` are the runs that the asking process carries out itself: after a sleep of the machine, or of the
-    database, they go on if nobody else was quicker.
-    """
-    lapsed = Run.objects.filter(_lapsed(), status=RunStatus.RUNNING).exclude(pk__in=spare)
-    found = list(lapsed.values_list("session_id", "id", "epoch"))
-    return [(session, run) for session, run, epoch in found if _interrupt(run, epoch, owner)]
 
 
 @transaction.atomic
@@ -121,43 +100,12 @@ def give_up(held: Lease, owner: str, error: str) -> None:
     """End a run of ours as failed after a fault of our own."""
     mine = Run.objects.filter(pk=held.run, epoch=held.epoch, lease_owner=owner, status=RunStatus.RUNNING)
     if mine.update(epoch=F("epoch") + 1):
-        _close(held.run, RunStatus.FAILED, StepStatus.FAILED, "internal", error)
+        close_run(held.run, RunStatus.FAILED, StepStatus.FAILED, kind="internal", error=error)
 
 
-def _lapsed() -> Q:
+def lapsed() -> Q:
+    """Return the condition for a run that nobody holds."""
     return Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=Now())
-
-
-@transaction.atomic
-def _interrupt(run_id: int, epoch: int, owner: str) -> bool:
-    # The epoch goes first: a process that was only asleep finds it gone and writes nothing.
-    lapsed = Run.objects.filter(_lapsed(), pk=run_id, epoch=epoch, status=RunStatus.RUNNING)
-    if not lapsed.update(epoch=F("epoch") + 1, lease_owner=owner):
-        return False
-    _close(run_id, RunStatus.INTERRUPTED, StepStatus.INTERRUPTED, "worker_died", WORKER_DIED)
-    return True
-
-
-def _close(run_id: int, run_status: RunStatus, step_status: StepStatus, kind: str, error: str) -> None:
-    """Give everything that is live in a run its final status; partial texts stay."""
-    now = timezone.now()
-    for attempt in StepAttempt.objects.filter(step__run_id=run_id, status__in=LIVE_ATTEMPT):
-        StepAttempt.objects.filter(pk=attempt.pk, status__in=LIVE_ATTEMPT).update(
-            status=step_status,
-            finished_at=now,
-            text_length=len(attempt.text),
-            text_sha256=hashlib.sha256(attempt.text.encode()).hexdigest(),
-            error_kind=kind,
-            error=error,
-        )
-    steps = AgentStep.objects.filter(run_id=run_id)
-    steps.filter(status=StepStatus.PENDING).update(
-        status=StepStatus.SKIPPED, skip_reason=SkipReason.NOT_REACHED
-    )
-    steps.filter(status__in=LIVE_STEP).update(status=step_status)
-    Run.objects.filter(pk=run_id).update(
-        status=run_status, error=error, finished_at=now, lease_owner="", lease_expires_at=None
-    )
 
 
 def _expiry_sql() -> str:

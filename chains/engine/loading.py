@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -10,7 +12,7 @@ from chains.engine.plan import ConnectionType
 from chains.engine.spec import ModelSpec, RunSpec, StepSpec
 from chains.models.chain import OnFailure
 from chains.models.provider import LanguageModel
-from chains.models.run import AgentStep, Run, RunStatus, StepAttempt, StepStatus
+from chains.models.run import WORKER_DIED, AgentStep, Run, RunStatus, StepAttempt, StepStatus
 
 MAX_TURNS = 200
 
@@ -18,7 +20,15 @@ MAX_TURNS = 200
 def load_run(run_id: int) -> RunSpec:
     """Return the whole run: its steps with their models and endpoints, and the history before it."""
     run = Run.objects.select_related("chain_version").get(pk=run_id)
-    steps = AgentStep.objects.filter(run=run).select_related("model__provider").order_by("index")
+    died = StepAttempt.objects.filter(
+        step=models.OuterRef("pk"), number=models.OuterRef("current_attempt"), error_kind=WORKER_DIED
+    )
+    steps = (
+        AgentStep.objects.filter(run=run)
+        .select_related("model__provider")
+        .annotate(has_died=models.Exists(died))
+        .order_by("index")
+    )
     return RunSpec(
         id=run.pk,
         session=run.session_id,
@@ -30,9 +40,16 @@ def load_run(run_id: int) -> RunSpec:
 
 
 def load_history(run: Run) -> tuple[Turn, ...]:
-    """Return the turns that precede a run: completed ones and those the user kept, oldest first."""
+    """Return the turns that precede a run: completed ones and those the user kept, oldest first.
+
+    A run that was tried again stands where its first try stood, and its newest completed try stands for all.
+    """
+    better = Run.objects.filter(retry_of=models.OuterRef("pk"), status=RunStatus.COMPLETED)
     earlier = Run.objects.filter(
-        Q(status=RunStatus.COMPLETED) | Q(is_kept=True), session_id=run.session_id, pk__lt=run.pk
+        ~models.Exists(better),
+        Q(status=RunStatus.COMPLETED) | Q(is_kept=True),
+        session_id=run.session_id,
+        pk__lt=run.retry_of_id or run.pk,
     )
     turns = list(earlier.order_by("-id").select_related("chain_version")[:MAX_TURNS])[::-1]
     answers = _group_answers(turns)
@@ -53,7 +70,7 @@ def _group_answers(runs: list[Run]) -> dict[int, dict[str, str]]:
     """Return, for each run that ended in a group, slug → text of the members that completed in it."""
     rows = (
         StepAttempt.objects.filter(
-            step__run__in=runs, status=StepStatus.COMPLETED, number=models.F("step__current_attempt")
+            step__run__in=runs, step__status=StepStatus.COMPLETED, number=models.F("step__current_attempt")
         )
         .annotate(last=models.Subquery(_last_stage("step__run_id")))
         .filter(step__execution_group=models.F("last"), step__connection_type=ConnectionType.PARALLEL)
@@ -70,7 +87,7 @@ def _last_stage(outer: str) -> models.QuerySet[AgentStep, int]:
     return ran.order_by("-execution_group").values_list("execution_group", flat=True)[:1]
 
 
-def _step(step: AgentStep) -> StepSpec:
+def _step(step: Any) -> StepSpec:
     return StepSpec(
         id=step.pk,
         index=step.index,
@@ -84,6 +101,9 @@ def _step(step: AgentStep) -> StepSpec:
         condition=step.condition,
         temperature=step.temperature,
         max_output_tokens=step.max_output_tokens,
+        status=step.status,
+        attempts=step.current_attempt,
+        is_undecided=step.status == StepStatus.INTERRUPTED and step.has_died,
     )
 
 
@@ -96,4 +116,5 @@ def _model(model: LanguageModel) -> ModelSpec:
         context_window=model.context_window,
         input_price=model.input_price,
         output_price=model.output_price,
+        row=model.pk,
     )

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 
+from chains.engine import killpoints
 from chains.engine.attempt import Attempt, storable
 from chains.engine.events import Emit, ReasoningDelta, StepStreaming, TextDelta
 from chains.engine.spec import StepSpec
@@ -99,6 +100,7 @@ class Caller:
         run, step, number = self._run, attempt.step.id, attempt.number
 
         def take(chunk: Chunk) -> None:
+            killpoints.reach("token")
             if attempt.first_token_at is None:
                 attempt.first_token_at = self._clock()
                 attempt.status = "streaming"

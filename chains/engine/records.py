@@ -13,7 +13,7 @@ from chains.engine.statements import Row, insert_rows, update_rows
 from chains.models.run import AgentStep, Run, RunStatus, SkipReason, StepAttempt, StepStatus
 
 _LIVE_SQL = "{table}.status IN ('pending', 'running', 'streaming')"
-_START = ("step", "number", "messages", "started_at", "input_price", "output_price")
+_START = ("step", "number", "messages", "started_at", "model", "input_price", "output_price")
 _TEXT = ("step", "number", "status", "text", "reasoning", "text_length", "started_at", "first_token_at")
 _END = (
     *_TEXT,
@@ -53,6 +53,7 @@ class RunEnd:
     output: str
     error: str
     at: datetime
+    is_waiting: bool = False
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Batch:
         model = attempt.step.model
         messages = [{"role": message.role, "content": message.content} for message in attempt.messages]
         row = (attempt.step.id, attempt.number, messages, attempt.started_at)
-        self.starts.append((*row, model.input_price, model.output_price))
+        self.starts.append((*row, model.row, model.input_price, model.output_price))
         self.step(attempt, StepStatus.RUNNING)
 
     def text(self, attempt: Attempt) -> None:
@@ -96,7 +97,7 @@ class Batch:
         verdict = skip.verdict
         evidence = (verdict.subject, verdict.excerpt, verdict.decided_by) if verdict else ("", "", "")
         reason = SkipReason.CONDITION if verdict else SkipReason.NOT_REACHED
-        self.steps[skip.step.id] = (skip.step.id, StepStatus.SKIPPED, 0, reason, *evidence)
+        self.steps[skip.step.id] = (skip.step.id, StepStatus.SKIPPED, skip.step.attempts, reason, *evidence)
 
     def join(self, other: Batch) -> None:
         """Take over what another run has to write."""
@@ -123,6 +124,7 @@ class Batch:
                 output=end.output,
                 error=end.error,
                 finished_at=end.at,
+                is_waiting=end.is_waiting,
                 lease_owner="",
                 lease_expires_at=None,
             )

@@ -22,9 +22,11 @@ def retry_delay(attempt: Attempt, error: ProviderError, jitter: Jitter = random.
     Full jitter below 0.5 s, 1 s, … (8 s at most), after the provider's own Retry-After if it named one.
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
-    if attempt.first_token_at is not None or not error.retryable or attempt.number >= MAX_ATTEMPTS:
+    # Those that a dead process or an earlier decision left behind do not count.
+    number = attempt.number - attempt.step.attempts
+    if attempt.first_token_at is not None or not error.retryable or number >= MAX_ATTEMPTS:
         return None
     wish = error.retry_after or 0.0
     if wish > LONGEST_WISH_S:
         return None
-    return wish + jitter(0.0, min(CAP_S, BASE_S * 2 ** (attempt.number - 1)))
+    return wish + jitter(0.0, min(CAP_S, BASE_S * 2 ** (number - 1)))

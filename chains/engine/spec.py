@@ -13,7 +13,10 @@ from chains.providers.base import Endpoint, ModelFlags
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model and where it is reached. Prices are USD per million tokens, None when unknown."""
+    """A model and where it is reached. Prices are USD per million tokens, None when unknown.
+
+    ``row`` is the LanguageModel's, None where there is no database.
+    """
 
     label: str
     model_id: str
@@ -22,11 +25,16 @@ class ModelSpec:
     context_window: int | None = None
     input_price: Decimal | None = None
     output_price: Decimal | None = None
+    row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One agent's part of a run. ``id`` is the AgentStep's row, ``stage`` counts from 1."""
+    """One agent's part of a run. ``id`` is the AgentStep's row, ``stage`` counts from 1.
+
+    A run that is taken up again knows how far each step had come: its ``status``, how many ``attempts`` it
+    had, and whether a person has still to decide how it goes on.
+    """
 
     id: int
     index: int
@@ -41,6 +49,14 @@ class StepSpec:
     temperature: float | None = None
     max_output_tokens: int | None = None
     parameters: Mapping[str, object] = field(default_factory=dict)
+    status: str = "pending"
+    attempts: int = 0
+    is_undecided: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is still to be run."""
+        return self.status == "pending"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ class SkipReason(models.TextChoices):
 LIVE_RUN = (RunStatus.QUEUED, RunStatus.RUNNING)
 LIVE_STEP = (StepStatus.PENDING, StepStatus.RUNNING, StepStatus.STREAMING)
 LIVE_ATTEMPT = (StepStatus.RUNNING, StepStatus.STREAMING)
+WORKER_DIED = "worker_died"  # the error_kind of an attempt that a process of ours left behind
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -73,6 +74,11 @@ class Run(models.Model):
         default=list, blank=True, help_text="Turns that a program sent along: [message, answer] pairs."
     )
     is_kept = models.BooleanField(default=False, help_text="Part of the history although not completed.")
+    is_waiting = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Interrupted by a process of ours that died: it goes on when a person decides how.",
+    )
     retry_of = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="retries"
     )
@@ -105,6 +111,9 @@ class Run(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(status__in=LIVE_RUN) | Q(finished_at__isnull=False), name="run_ended_has_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_waiting=False) | Q(status=RunStatus.INTERRUPTED), name="run_waits_interrupted"
             ),
         ]
         indexes = [
@@ -152,6 +161,17 @@ class AgentStep(models.Model):
     tested_excerpt = models.TextField(blank=True)
     decided_by = models.TextField(blank=True, help_text="The part of the rule that decided.")
     stop_requested_at = models.DateTimeField(null=True, blank=True)
+    is_kept = models.BooleanField(
+        default=False, db_default=False, help_text="A person took its partial text as its answer."
+    )
+    reused_from = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="reuses",
+        help_text="The step of an earlier run whose answer it carries: it was not called, nor paid, again.",
+    )
 
     objects = AgentStepQuerySet.as_manager()
 
@@ -168,6 +188,14 @@ class StepAttempt(models.Model):
 
     step = models.ForeignKey(AgentStep, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveSmallIntegerField()
+    model = models.ForeignKey(
+        LanguageModel,
+        on_delete=models.PROTECT,
+        related_name="attempts",
+        null=True,
+        blank=True,
+        help_text="Whom it called; the step's model may have been changed since.",
+    )
     status = models.CharField(max_length=12, choices=StepStatus.choices, default=StepStatus.RUNNING)
     messages = models.JSONField(default=list, help_text="The exact messages sent: role and content.")
     text = models.TextField(blank=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,7 +11,7 @@ import pytest
 from django.db import connection
 from django.db.models.functions import Now
 
-from chains.engine import lease
+from chains.engine import lease, takeover
 from chains.engine.lease import Lease
 from chains.models import AgentStep, Run, StepAttempt, User
 from tests.integration.run_cast import Agent, add_attempt, make_run, make_session, statuses, step_of
@@ -93,7 +92,7 @@ class TestRenew:
         let_lapse(run)
         assert lease.renew({run.pk: 1}, "one") == {run.pk: 0}
         assert Run.objects.filter(pk=run.pk, lease_expires_at__gt=Now() + lease.LEASE * 0.9).exists()
-        assert lease.interrupt_lapsed("two") == []
+        assert takeover.lapsed_runs() == []
 
     def test_another_epoch_or_another_owner_renews_nothing(self, alice: User):
         run, other = new_run(alice), new_run(alice)
@@ -104,62 +103,8 @@ class TestRenew:
     def test_what_was_given_back_is_not_renewed_by_a_late_write(self, alice: User):
         run = new_run(alice)
         lease.claim(run.pk, "one")
-        lease.release("one")
+        assert lease.release("one") == [run.pk]
         assert lease.renew({run.pk: 1}, "one") == {}
-
-
-class TestInterruptLapsed:
-    def test_a_run_whose_process_died_ends_as_interrupted_with_its_partial_text(self, alice: User):
-        run = new_run(alice)
-        lease.claim(run.pk, "dead")
-        add_attempt(step_of(run, "a"), text="Grüße 🌍", status="streaming")
-        let_lapse(run)
-        assert lease.interrupt_lapsed("two") == [(run.session_id, run.pk)]
-        run.refresh_from_db()
-        attempt = StepAttempt.objects.get(step__run=run)
-        assert (run.status, run.error, run.lease_owner) == ("interrupted", lease.WORKER_DIED, "")
-        assert (attempt.status, attempt.text, attempt.text_length) == ("interrupted", "Grüße 🌍", 7)
-        assert attempt.text_sha256 == hashlib.sha256("Grüße 🌍".encode()).hexdigest()
-        assert statuses(run) == {"a": "interrupted", "b": "skipped"}
-        assert step_of(run, "b").skip_reason == "not_reached"
-
-    def test_what_was_complete_stays_complete(self, alice: User):
-        run = new_run(alice)
-        lease.claim(run.pk, "dead")
-        add_attempt(step_of(run, "a"), text="whole")
-        add_attempt(step_of(run, "b"), text="par", status="streaming")
-        let_lapse(run)
-        lease.interrupt_lapsed("two")
-        assert statuses(run) == {"a": "completed", "b": "interrupted"}
-        assert StepAttempt.objects.get(step__run=run, step__slug="a").error == ""
-
-    def test_a_run_whose_lease_holds_is_left_alone(self, alice: User):
-        run = new_run(alice)
-        lease.claim(run.pk, "alive")
-        assert lease.interrupt_lapsed("two") == []
-        assert Run.objects.get(pk=run.pk).status == "running"
-
-    def test_a_lease_that_was_given_back_need_not_lapse(self, alice: User):
-        run = new_run(alice)
-        lease.claim(run.pk, "one")
-        lease.release("one")
-        assert lease.interrupt_lapsed("two") == [(run.session_id, run.pk)]
-
-    def test_a_process_does_not_interrupt_the_runs_it_is_carrying_out_itself(self, alice: User):
-        mine, dead = new_run(alice), new_run(alice)
-        for run in (mine, dead):
-            lease.claim(run.pk, "one")
-            let_lapse(run)
-        assert lease.interrupt_lapsed("one", spare=[mine.pk]) == [(dead.session_id, dead.pk)]
-
-    def test_a_process_that_was_only_asleep_finds_its_epoch_gone(self, alice: User):
-        run = new_run(alice)
-        lease.claim(run.pk, "asleep")
-        let_lapse(run)
-        lease.interrupt_lapsed("two")
-        assert lease.renew({run.pk: 1}, "asleep") == {}
-        lease.give_up(Lease(run.pk, 1), "asleep", "too late")
-        assert Run.objects.get(pk=run.pk).error == lease.WORKER_DIED
 
 
 class TestGiveUp:

@@ -44,7 +44,7 @@ WALL = (
     "print((run.finished_at - run.created_at).total_seconds())"
 )
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

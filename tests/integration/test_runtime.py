@@ -22,7 +22,8 @@ from django.utils import timezone
 
 from chains.engine.events import Event, RunEnded
 from chains.engine.journal import TICK_S
-from chains.engine.lease import WORKER_DIED, LeaseLost
+from chains.engine.lease import LeaseLost
+from chains.engine.takeover import DIED
 from chains.live import session_group
 from chains.models import AgentStep, ChatSession, Provider, Run, StepAttempt, User
 from chains.providers.base import ChatRequest, Completion, Sink, TextChunk
@@ -339,7 +340,7 @@ class TestShutdown:
         assert (await in_db(texts, run))["a"] == "".join(letters)
         await host(scripted())
         run = await ended(run)
-        assert (run.status, run.error) == ("interrupted", WORKER_DIED)
+        assert (run.status, run.error) == ("interrupted", f"A (test/a): {DIED}")
         assert await in_db(statuses, run) == {"a": "interrupted", "b": "skipped"}
         attempt = await in_db(attempt_of, run, "a")
         assert (attempt.text, attempt.text_sha256) == ("".join(letters), digest("".join(letters)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from chains.engine.attempt import Attempt
 from chains.engine.context import Skip
@@ -36,6 +37,17 @@ class MemoryJournal:
         self.skips: dict[int, Skip] = {}
         self.starts: list[list[int]] = []
         self.finished: tuple[str, str, str] | None = None
+        self.is_waiting = False
+
+    def remember(self, spec: RunSpec, said: Mapping[str, str]) -> None:
+        """Hold what the steps had become before."""
+        self.statuses = {step.id: step.status for step in spec.steps}
+        for step in spec.steps:
+            if step.attempts:
+                attempt = Attempt(step, step.attempts, (), datetime.now(UTC))
+                attempt.text.append(said[step.slug])
+                attempt.error = "" if step.status == "completed" else "it was cut"
+                self.attempts.append(attempt)
 
     async def start(self, attempts: Sequence[Attempt], skips: Sequence[Skip]) -> None:
         self.starts.append([attempt.step.id for attempt in attempts])
@@ -64,9 +76,12 @@ class MemoryJournal:
             for step in steps
         ]
 
-    async def finish(self, status: str, *, output: str, error: str, not_reached: Sequence[Skip]) -> None:
+    async def finish(
+        self, status: str, *, output: str, error: str, not_reached: Sequence[Skip], is_waiting: bool = False
+    ) -> None:
         await self.skip(not_reached)
         self.finished = (status, output, error)
+        self.is_waiting = is_waiting
 
 
 class ScriptedProvider:
@@ -136,6 +151,11 @@ class Agent:
     prompt: str = ""
     condition: str = ""
     system_prompt: str = ""
+    # How far it had come when another process took the run up.
+    status: str = "pending"
+    attempts: int = 0
+    said: str = ""
+    is_undecided: bool = False
 
 
 def stage(*agents: Agent, message: str = "the message", continue_on_failure: bool = False) -> Stage:
@@ -154,11 +174,16 @@ def stage(*agents: Agent, message: str = "the message", continue_on_failure: boo
             prompt=agent.prompt,
             condition=agent.condition,
             system_prompt=agent.system_prompt,
+            status=agent.status,
+            attempts=agent.attempts,
+            is_undecided=agent.is_undecided,
         )
         for index, agent in enumerate(agents)
     )
     spec = RunSpec(1, 1, message, steps, continue_on_failure=continue_on_failure)
-    return Stage(spec, ScriptedProvider({agent.slug: agent.script for agent in agents}))
+    made = Stage(spec, ScriptedProvider({agent.slug: agent.script for agent in agents}))
+    made.journal.remember(made.spec, {agent.slug: agent.said for agent in agents})
+    return made
 
 
 def says(*pieces: str, reason: FinishReason = FinishReason.STOP, each: float = 0.0) -> Script:

@@ -15,7 +15,11 @@ from chains.hosting import RunHost
 class Command(BaseCommand):
     """Host a worker until SIGTERM or Ctrl-C."""
 
-    help = "Carries out runs for web processes that have RUN_WORKERS=separate. Needs REDIS_URL."
+    help = (
+        "Carries out runs for web processes that have RUN_WORKERS=separate. Needs REDIS_URL. On SIGTERM or "
+        "Ctrl-C it takes no more runs and ends when those it has are done, or after WORKER_GRACE seconds "
+        "hands them to other workers; a second signal hands them over at once."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check the set-up and work."""
@@ -24,13 +28,23 @@ class Command(BaseCommand):
         asyncio.run(self._work())
 
     async def _work(self) -> None:
+        host = RunHost()
         stop = asyncio.Event()
+
+        def on_signal() -> None:
+            if stop.is_set():
+                host.hurry()
+            stop.set()
+
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        host = RunHost()
+            loop.add_signal_handler(number, on_signal)
         await host.start()
-        self.stdout.write("Worker ready")
-        self.stdout.flush()
+        self._say("Worker ready")
         await stop.wait()
-        await host.stop()
+        self._say(f"Worker stops: it waits up to {settings.WORKER_GRACE} s for its runs")
+        await host.stop(grace=settings.WORKER_GRACE)
+
+    def _say(self, words: str) -> None:
+        self.stdout.write(words)
+        self.stdout.flush()

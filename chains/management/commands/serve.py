@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import socket
 from collections.abc import Callable
@@ -15,6 +16,9 @@ from django.core.management.base import BaseCommand, CommandError
 from chains.accounts import make_setup_link
 from chains.actions import load_defaults
 from chains.static_files import collect_when_changed
+
+# A window whose line is dead hears nothing: it finds out by itself.
+CLOSE_LIMIT_S = 2.0
 
 
 class Command(BaseCommand):
@@ -82,15 +86,24 @@ class SiteServer:
         self._on_ready()
 
     async def _stop(self) -> None:
-        from chains.consumers import sockets
-
         if self._is_stopping:
             return
         self._is_stopping = True
-        await asyncio.gather(*(consumer.restart() for consumer in tuple(sockets)), return_exceptions=True)
-        if self._host:
-            await self._host.stop()
-        self._server.stop()
+        try:
+            await asyncio.gather(close_sockets(), *([self._host.stop()] if self._host else []))
+        finally:
+            self._server.stop()
+
+
+async def close_sockets() -> None:
+    """Tell every window that the server goes away, and wait until each has heard it."""
+    from chains.consumers import sockets
+
+    await asyncio.gather(*(consumer.restart() for consumer in tuple(sockets)), return_exceptions=True)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_LIMIT_S):
+            while sockets:  # noqa: ASYNC110 - each leaves when its own handler ends
+                await asyncio.sleep(0.01)
 
 
 def greeting() -> str:

@@ -1,0 +1,114 @@
+"""A run whose process died: another process takes it and goes on, or it waits for a person. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from chains.engine.closing import close_attempt, close_run
+from chains.engine.events import AttemptEnded
+from chains.engine.lease import LEASE, Lease, lapsed
+from chains.models.chain import OnInterruption
+from chains.models.run import (
+    LIVE_ATTEMPT,
+    LIVE_STEP,
+    WORKER_DIED,
+    AgentStep,
+    Run,
+    RunStatus,
+    StepAttempt,
+    StepStatus,
+)
+
+# What kills its process three times would do it for ever.
+MAX_DEATHS = 3
+DIED = "The server stopped in the middle of this answer. What had arrived is kept."
+DIED_STOPPED = "The server stopped before the run could be. What had arrived is kept."
+DIED_DETACHED = "The command that carried out this run ended before it did. What had arrived is kept."
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What came of a run that was left behind. Without a lease it has ended, or waits for a person."""
+
+    session: int
+    lease: Lease | None = None
+    closed: tuple[AttemptEnded, ...] = ()
+
+
+def lapsed_runs(spare: Collection[int] = ()) -> list[int]:
+    """Return the runs whose process died, oldest first.
+
+    ``spare`` are the runs that the asking process carries out itself: after a sleep of the machine, or of the
+    database, they go on if nobody else was quicker.
+    """
+    runs = Run.objects.filter(lapsed(), status=RunStatus.RUNNING).exclude(pk__in=spare)
+    return list(runs.order_by("id").values_list("id", flat=True))
+
+
+@transaction.atomic
+def take_over(run_id: int, owner: str) -> Takeover | None:
+    """Take a run whose lease lapsed, and close what was live in it; None when somebody else was first.
+
+    What a person had stopped ends here, and what belongs to a command waits for a person. Otherwise steps
+    without a first token are tried again; whether others are, their chain decides.
+    """
+    # The epoch goes first: a process that was only asleep finds it gone and writes nothing.
+    left = Run.objects.filter(lapsed(), pk=run_id, status=RunStatus.RUNNING)
+    if not left.update(epoch=F("epoch") + 1, lease_owner=owner, lease_expires_at=Now() + LEASE):
+        return None
+    run = Run.objects.select_related("chain_version").get(pk=run_id)
+    if run.stop_requested_at:
+        close_run(run_id, RunStatus.CANCELLED, StepStatus.CANCELLED, kind=WORKER_DIED, error=DIED_STOPPED)
+        return Takeover(run.session_id)
+    if run.is_detached:
+        close_run(
+            run_id,
+            RunStatus.INTERRUPTED,
+            StepStatus.INTERRUPTED,
+            kind=WORKER_DIED,
+            error=DIED_DETACHED,
+            is_waiting=True,
+        )
+        return Takeover(run.session_id)
+    closed = tuple(_leave_behind(run))
+    # A step between two attempts has no live one: it is tried again.
+    AgentStep.objects.filter(run=run, status__in=LIVE_STEP).update(status=StepStatus.PENDING)
+    return Takeover(run.session_id, Lease(run_id, run.epoch), closed)
+
+
+def _leave_behind(run: Run) -> list[AttemptEnded]:
+    """Close the live attempts of a run, and decide for each step whether it is tried again."""
+    live = StepAttempt.objects.filter(step__run=run, status__in=LIVE_ATTEMPT).select_related("step")
+    return [_leave_attempt(run, attempt) for attempt in live]
+
+
+def _leave_attempt(run: Run, attempt: StepAttempt) -> AttemptEnded:
+    step = attempt.step
+    close_attempt(attempt, StepStatus.INTERRUPTED, kind=WORKER_DIED, error=DIED)
+    if step.stop_requested_at:
+        status = StepStatus.CANCELLED
+    else:
+        status = StepStatus.PENDING if _is_tried_again(run, attempt) else StepStatus.INTERRUPTED
+    AgentStep.objects.filter(pk=step.pk, status__in=LIVE_STEP).update(status=status)
+    return AttemptEnded(
+        run=run.pk,
+        step=step.pk,
+        attempt=attempt.number,
+        status=status if status == StepStatus.CANCELLED else StepStatus.INTERRUPTED,
+        length=attempt.text_length,
+        sha256=attempt.text_sha256,
+        at=attempt.finished_at or run.created_at,
+        will_retry=status == StepStatus.PENDING,
+    )
+
+
+def _is_tried_again(run: Run, attempt: StepAttempt) -> bool:
+    if attempt.step.attempts.filter(error_kind=WORKER_DIED).count() >= MAX_DEATHS:
+        return False
+    has_begun = attempt.first_token_at is not None or bool(attempt.text)
+    return not has_begun or run.chain_version.on_interruption == OnInterruption.RETRY
