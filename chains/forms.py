@@ -9,7 +9,7 @@ from django import forms
 from django.core.validators import MaxLengthValidator
 from django.db.models import Q
 
-from chains.models import Chain, ChatSession, LanguageModel, User
+from chains.models import AgentStep, Chain, ChatSession, LanguageModel, User
 
 MAX_MESSAGE = 200_000  # characters
 MIN_COMPARED, MAX_COMPARED = 2, 8
@@ -74,6 +74,28 @@ class TrialForm(forms.Form):
 
     input = MessageField()
     request_id = forms.CharField(max_length=64, widget=forms.HiddenInput, initial=fresh_request_id)
+
+
+class RetryForm(forms.Form):
+    """How a run goes on: for one agent perhaps with another model."""
+
+    request_id = forms.CharField(max_length=64, widget=forms.HiddenInput, initial=fresh_request_id)
+    model = forms.ModelChoiceField(
+        LanguageModel.objects.none(),
+        required=False,
+        empty_label=None,
+        error_messages={"invalid_choice": "That model is not there any more: pick another one."},
+    )
+
+    def __init__(self, data: Any = None, *, step: AgentStep | None = None) -> None:
+        super().__init__(data, initial={"model": step.model_id if step else None})
+        choice = self.fields["model"]
+        assert isinstance(choice, forms.ModelChoiceField)
+        if step:
+            choice.queryset = LanguageModel.objects.usable()
+            models = [(model.pk, model.label) for model in choice.queryset]
+            gone = [] if step.model.is_usable else [("", f"{step.model.label} (switched off)")]
+            choice.choices = gone + models
 
 
 class CompareForm(forms.Form):

@@ -31,6 +31,7 @@ from chains.actions.library import (
     preview_import,
     set_tags,
 )
+from chains.actions.retries import continue_run, keep_step, retry_step, run_again
 from chains.actions.runs import keep_run, quick_compare, start_run, stop_run, stop_step, title_of
 from chains.actions.samples import delete_sample, save_sample
 from chains.actions.sessions import delete_session, rename_session, start_session
@@ -53,6 +54,7 @@ __all__ = [
     "archive_chain",
     "bring_back_chain",
     "check_draft",
+    "continue_run",
     "create_chain",
     "create_empty_chain",
     "delete_chain",
@@ -65,6 +67,7 @@ __all__ = [
     "import_text",
     "keep_chain",
     "keep_run",
+    "keep_step",
     "load_defaults",
     "move_agent",
     "open_demo",
@@ -76,6 +79,8 @@ __all__ = [
     "remove_agent",
     "rename_session",
     "restore_version",
+    "retry_step",
+    "run_again",
     "save_agent",
     "save_sample",
     "save_settings",

@@ -75,9 +75,9 @@ def start_run(
         with transaction.atomic():
             _write(run, chain, version or chain.versions.published().first())
     except IntegrityError as error:
-        return _explain_conflict(run, error)
+        return explain_conflict(run, error)
     if not detached:
-        transaction.on_commit(lambda: _hint_start(run))
+        transaction.on_commit(lambda: hint_start(run))
     return run
 
 
@@ -187,7 +187,7 @@ def title_of(text: str) -> str:
     return textwrap.shorten(start, TITLE_WIDTH, placeholder=" …").strip(" …") or start.strip()[:TITLE_WIDTH]
 
 
-def _explain_conflict(run: Run, error: IntegrityError) -> Run:
+def explain_conflict(run: Run, error: IntegrityError) -> Run:
     """Say which constraint refused a run: it exists already, or another one is live."""
     in_session = Run.objects.filter(session_id=run.session_id)
     if existing := in_session.filter(request_id=run.request_id).select_related("session").first():
@@ -197,7 +197,8 @@ def _explain_conflict(run: Run, error: IntegrityError) -> Run:
     raise error
 
 
-def _hint_start(run: Run) -> None:
+def hint_start(run: Run) -> None:
+    """Tell workers that a run waits, and windows that it is there."""
     live.hint_execute(run.pk)
     live.hint_session(run.session_id)
 

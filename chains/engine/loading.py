@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from chains.engine.history import Turn
 from chains.engine.plan import ConnectionType
@@ -44,14 +45,18 @@ def load_history(run: Run) -> tuple[Turn, ...]:
 
     A run that was tried again stands where its first try stood, and its newest completed try stands for all.
     """
-    better = Run.objects.filter(retry_of=models.OuterRef("pk"), status=RunStatus.COMPLETED)
-    earlier = Run.objects.filter(
-        ~models.Exists(better),
-        Q(status=RunStatus.COMPLETED) | Q(is_kept=True),
-        session_id=run.session_id,
-        pk__lt=run.retry_of_id or run.pk,
+    place = Coalesce("retry_of_id", "id")
+    better = Run.objects.filter(
+        retry_of=Coalesce(models.OuterRef("retry_of_id"), models.OuterRef("pk")),
+        pk__gt=models.OuterRef("pk"),
+        status=RunStatus.COMPLETED,
     )
-    turns = list(earlier.order_by("-id").select_related("chain_version")[:MAX_TURNS])[::-1]
+    earlier = (
+        Run.objects.filter(Q(status=RunStatus.COMPLETED) | Q(is_kept=True), session_id=run.session_id)
+        .annotate(place=place)
+        .filter(~models.Exists(better), place__lt=run.retry_of_id or run.pk)
+    )
+    turns = list(earlier.order_by("-place", "-id").select_related("chain_version")[:MAX_TURNS])[::-1]
     answers = _group_answers(turns)
     sent_along = tuple(Turn(message, answer, {}) for message, answer in run.earlier)
     return sent_along + tuple(

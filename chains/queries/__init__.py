@@ -22,6 +22,7 @@ from chains.queries.library import (
     file_plan,
     models_for_compare,
 )
+from chains.queries.offers import Offer, OfferKind, run_offer, step_offer
 from chains.queries.reuse import ReusableChain, reusable_agent, reusable_agents
 from chains.queries.rules import RuleTrial, condition_try
 from chains.queries.runs import Band, SessionPage, StageView, bands, session_page
@@ -51,6 +52,8 @@ __all__ = [
     "EditorPage",
     "LibraryPage",
     "Metrics",
+    "Offer",
+    "OfferKind",
     "PlanAgent",
     "PlanStage",
     "ReusableChain",
@@ -81,10 +84,12 @@ __all__ = [
     "models_for_compare",
     "reusable_agent",
     "reusable_agents",
+    "run_offer",
     "session_page",
     "sidebar",
     "spoken_list",
     "status_label",
+    "step_offer",
     "tag_chips",
     "version_list",
 ]

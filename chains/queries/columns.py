@@ -14,6 +14,7 @@ from chains.models.chain import ConnectionType
 from chains.models.run import LIVE_STEP, AgentStepQuerySet, StepStatus
 from chains.queries.figures import Metrics, duration_text, metrics_of, milliseconds_between
 from chains.queries.labels import spoken_list, status_label
+from chains.queries.offers import OfferKind
 from chains.rendering.markdown import render_blocks
 
 # (run, stage) → the names of its agents
@@ -33,12 +34,16 @@ class SkipView:
 
 @dataclass(frozen=True)
 class Column:
-    """One step and its attempts. ``attempt`` is the current one, ``earlier`` are those before it."""
+    """One step and its attempts. ``attempt`` is the current one, ``earlier`` are those before it.
+
+    ``offers`` is what a person may do about it once its run has ended.
+    """
 
     step: AgentStep
     attempt: StepAttempt | None
     earlier: tuple[StepAttempt, ...]
     waiting_for: str
+    offers: tuple[OfferKind, ...] = ()
 
     @property
     def attempt_count(self) -> int:
@@ -117,6 +122,13 @@ class Column:
         return self.attempt.http_status if self.attempt and not self.is_live else None
 
     @property
+    def interruption(self) -> str:
+        """Where an answer was cut off: ``Interrupted at 3,120 characters``; empty if none was."""
+        if self.step.status != StepStatus.INTERRUPTED or self.attempt is None or not self.attempt.text_length:
+            return ""
+        return f"Interrupted at {_characters(self.attempt.text_length)}"
+
+    @property
     def receipt(self) -> str:
         """What a stop did: when it came, how soon the connection was closed, how much text is kept."""
         if self.step.status != StepStatus.CANCELLED or self.attempt is None:
@@ -183,5 +195,9 @@ def _receipt(attempt: StepAttempt) -> str:
     if closed:
         parts.append(f"upstream connection closed in {duration_text(milliseconds_between(seen, closed))}")
     kept = attempt.text_length
-    parts.append(f"{kept:,} character{'' if kept == 1 else 's'} kept" if kept else "no text had come")
+    parts.append(f"{_characters(kept)} kept" if kept else "no text had come")
     return "; ".join(parts) + "."
+
+
+def _characters(count: int) -> str:
+    return f"{count:,} character{'' if count == 1 else 's'}"

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from chains.engine import prompts
 from chains.engine.plan import plan_stages
-from chains.models import Agent
+from chains.models import Agent, AgentStep
 from chains.queries.figures import cost_text
 
 MESSAGE_TOKENS = 200
@@ -23,10 +23,10 @@ class _Case:
     answer: int
     with_conditional: bool
 
-    def runs(self, agent: Agent) -> bool:
+    def runs(self, agent: Agent | AgentStep) -> bool:
         return self.with_conditional or not agent.condition.strip()
 
-    def answer_of(self, agent: Agent) -> int:
+    def answer_of(self, agent: Agent | AgentStep) -> int:
         """Return an answer's tokens: without a limit of its own a long one has ``LONG_ANSWER``."""
         if self.with_conditional and agent.max_output_tokens:
             return agent.max_output_tokens
@@ -36,13 +36,13 @@ class _Case:
 LEAST, MOST = _Case(SHORT_ANSWER, with_conditional=False), _Case(LONG_ANSWER, with_conditional=True)
 
 
-def cost_range(agents: Sequence[Agent]) -> str:
+def cost_range(agents: Sequence[Agent] | Sequence[AgentStep]) -> str:
     """Estimate what one message costs: ``$0.0012 to $0.0150 + 1 unknown``. Reads models and providers."""
     low, high = (cost_text(_costs(agents, case)) for case in (LEAST, MOST))
     return high if low == high else f"{low.partition(' + ')[0]} to {high}"
 
 
-def _costs(agents: Sequence[Agent], case: _Case) -> list[Decimal | None]:
+def _costs(agents: Sequence[Agent] | Sequence[AgentStep], case: _Case) -> list[Decimal | None]:
     """Return the cost of each agent's call in chain order; None where a price is unknown."""
     answers: dict[str, int] = {}
     handed_on = MESSAGE_TOKENS
@@ -57,7 +57,7 @@ def _costs(agents: Sequence[Agent], case: _Case) -> list[Decimal | None]:
     return costs
 
 
-def _given(agent: Agent, answers: Mapping[str, int], handed_on: int) -> int:
+def _given(agent: Agent | AgentStep, answers: Mapping[str, int], handed_on: int) -> int:
     """Return the tokens that an agent reads."""
     references = prompts.references(agent.prompt)
     read = sum(_named(reference, answers, handed_on) for reference in references) if references else handed_on
@@ -70,7 +70,7 @@ def _named(reference: prompts.Reference, answers: Mapping[str, int], handed_on: 
     return MESSAGE_TOKENS if reference.name == "input" else handed_on
 
 
-def _cost(agent: Agent, given: int, case: _Case) -> Decimal | None:
+def _cost(agent: Agent | AgentStep, given: int, case: _Case) -> Decimal | None:
     model = agent.model
     if model is not None and model.is_simulated:
         return Decimal(0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from chains.models import Chain, ChatSession, Run
 from chains.queries.columns import Column, columns_of, load_steps
 from chains.queries.figures import Totals, Waterfall, totals_of, waterfall_of
+from chains.queries.offers import OfferKind, run_offers, step_offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,12 @@ class Band:
     totals: Totals | None
     waterfall: Waterfall | None
     error: str
+    offers: tuple[OfferKind, ...] = ()
+
+    @property
+    def reused_count(self) -> int:
+        """How many answers it took over from an earlier run."""
+        return sum(column.step.reused_from_id is not None for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,10 @@ def bands(*, session: ChatSession, run_ids: Sequence[int]) -> list[Band]:
 
 def _band(run: Run, columns: list[Column]) -> Band:
     steps = [column.step for column in columns]
-    attempts = [attempt for step in steps for attempt in step.attempts.all()]
+    # What was taken over was neither called nor paid in this run.
+    called = [step for step in steps if step.reused_from_id is None]
+    attempts = [attempt for step in called for attempt in step.attempts.all()]
+    columns = [replace(column, offers=_step_offers(run, column)) for column in columns]
     return Band(
         run=run,
         chain=run.chain_version.chain,
@@ -82,9 +92,15 @@ def _band(run: Run, columns: list[Column]) -> Band:
         stages=_stages(columns),
         columns=columns,
         totals=totals_of(run, attempts),
-        waterfall=waterfall_of(run, steps),
+        waterfall=waterfall_of(run, called),
         error=run.error,
+        offers=run_offers(run, steps),
     )
+
+
+def _step_offers(run: Run, column: Column) -> tuple[OfferKind, ...]:
+    has_text = column.attempt is not None and bool(column.attempt.text)
+    return step_offers(run, column.step, has_text=has_text)
 
 
 def _stages(columns: list[Column]) -> list[StageView]:

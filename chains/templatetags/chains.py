@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django import template
+from django.urls import reverse
 
 from chains import queries
 
@@ -22,6 +23,15 @@ class Tick(NamedTuple):
 def duration(ms: float | None) -> str:
     """Write milliseconds as a person reads them: ``85 ms``, ``3.6 s``, ``2 min 05 s``."""
     return "unknown" if ms is None else queries.duration_text(ms)
+
+
+_OFFER_VIEWS = {"retry": "step_retry", "keep": "step_keep", "continue": "run_continue", "again": "run_again"}
+
+
+@register.simple_tag
+def offer_address(offer: queries.Offer) -> str:
+    """Return the address where an offer is shown and taken."""
+    return reverse(_OFFER_VIEWS[offer.kind], args=[(offer.step or offer.run).pk])
 
 
 @register.filter

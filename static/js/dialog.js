@@ -11,3 +11,5 @@ dialog?.addEventListener("click", (event) => {
   event.preventDefault();
   dialog.close();
 });
+// An offer was taken: what comes of it comes onto the page.
+document.body.addEventListener("offertaken", () => dialog.close());

@@ -83,11 +83,13 @@ function swapPart(old, next) {
   if (focused >= 0) marks(next)[focused]?.focus({ preventScroll: true });
 }
 
-// Show a run: a new one in its place, one that is there already part by part. Returns its band.
-export function showBand(run, html, keepsAnswer) {
+// Show a run: a new one in its place, one that is there already part by part. Returns its band. A run that goes on
+// after its end is in a later epoch: what was told of its steps before counts no more.
+export function showBand(run, html, keepsAnswer, forget) {
   const next = parse(html);
   const old = bandOf(run);
   if (old) {
+    if (Number(next.dataset.epoch) > Number(old.dataset.epoch)) revive(old, next, forget);
     mergeBand(old, next, keepsAnswer);
     return old;
   }
@@ -97,6 +99,13 @@ export function showBand(run, html, keepsAnswer) {
   htmx.process(next);
   bandCame(next);
   return next;
+}
+
+function revive(old, next, forget) {
+  old.dataset.epoch = next.dataset.epoch;
+  if (isLiveRun(old) || !isLiveRun(next)) return;
+  old.dataset.runStatus = next.dataset.runStatus;
+  for (const column of old.querySelectorAll("[data-step-index]")) forget(Number(column.dataset.step));
 }
 
 // A band that just came onto the page takes the attention: the ones before it fold.

@@ -96,7 +96,7 @@ function apply() {
 }
 
 function applyFrame(frame, touched) {
-  for (const { run, html } of frame.bands ?? []) takeBand(page.showBand(run, html, isKnown), touched);
+  for (const { run, html } of frame.bands ?? []) takeBand(page.showBand(run, html, isKnown, forget), touched);
   for (const status of frame.status ?? []) takeStatus(status);
   for (const column of frame.columns ?? []) takeText(column, touched);
   for (const end of frame.final ?? []) takeEnd(end, touched);
@@ -105,6 +105,10 @@ function applyFrame(frame, touched) {
 }
 
 const isKnown = (step, attempt) => answers.get(step)?.isWhole && answers.get(step).attempt >= attempt;
+
+function forget(step) {
+  for (const known of [states, ends, answers]) known.delete(step);
+}
 
 function takeStatus(status) {
   states.set(status.step, status);
