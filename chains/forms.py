@@ -93,9 +93,8 @@ class RetryForm(forms.Form):
         assert isinstance(choice, forms.ModelChoiceField)
         if step:
             choice.queryset = LanguageModel.objects.usable()
-            models = [(model.pk, model.label) for model in choice.queryset]
             gone = [] if step.model.is_usable else [("", f"{step.model.label} (switched off)")]
-            choice.choices = gone + models
+            choice.choices = [*gone, *((model.pk, model.label) for model in choice.queryset)]
 
 
 class CompareForm(forms.Form):
