@@ -74,6 +74,8 @@ def edit_draft(*, draft: ChainVersion, revision: int, change: Change) -> ChainVe
     position = (draft.undo_position or 0) + 1
     _write(draft, before, agents, position)
     _remember(draft, before, agents, label)
+    # Known without asking: nothing stands behind the newest edit.
+    draft.undo_bounds = (True, False)
     return draft
 
 
@@ -157,6 +159,7 @@ def _with_known_models(agents: list[Agent]) -> list[Agent]:
 def _write(draft: ChainVersion, before: Document, agents: Sequence[Agent], position: int) -> None:
     """Store what a draft says now, as its next revision. The draft is locked."""
     draft.revision, draft.undo_position = draft.revision + 1, position
+    vars(draft).pop("undo_bounds", None)
     said: dict[str, Any] = {name: getattr(draft, name) for name in VERSION_FIELDS}
     ChainVersion.objects.drafts().filter(pk=draft.pk, revision=draft.revision - 1).update(
         revision=draft.revision, undo_position=position, **said

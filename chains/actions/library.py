@@ -53,14 +53,22 @@ def set_tags(*, chain: Chain, names: Iterable[str]) -> list[str]:
     A tag that differs from one of the owner's only in its capitals takes the spelling that is there.
     """
     lock_person(chain.owner)
+    return file_under(chain, names)
+
+
+def file_under(chain: Chain, names: Iterable[str]) -> list[str]:
+    """Do what ``set_tags`` does, inside a transaction that has a lock of its own already."""
     wanted = _tidy(names)
     _refuse_tags(list(wanted.values()))
-    others = ChainTag.objects.filter(chain__owner=chain.owner).exclude(chain=chain)
-    spellings = {name.casefold(): name for name in others.values_list("name", flat=True).distinct()}
+    rows = ChainTag.objects.filter(chain__owner=chain.owner_id).values_list("chain", "name").distinct()
+    spellings = {name.casefold(): name for pk, name in rows if pk != chain.pk}
     tags = sorted((spellings.get(key, name) for key, name in wanted.items()), key=str.casefold)
-    chain.tags.exclude(name__in=tags).delete()
-    kept = set(chain.tags.values_list("name", flat=True))
-    ChainTag.objects.bulk_create(ChainTag(chain=chain, name=name) for name in tags if name not in kept)
+    kept = {name for pk, name in rows if pk == chain.pk}
+    if not kept <= set(tags):
+        chain.tags.exclude(name__in=tags).delete()
+    new = (ChainTag(chain=chain, name=name) for name in tags if name not in kept)
+    # The other lock may be that of another act, which files it under the same tag.
+    ChainTag.objects.bulk_create(new, ignore_conflicts=True)
     return tags
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import transaction
-
 from chains.actions.drafts import edit_draft
 from chains.actions.errors import ActionError, StaleDraft
-from chains.actions.library import set_tags
+from chains.actions.library import file_under
 from chains.actions.names import tidy_name
 from chains.engine.attempt import storable
 from chains.engine.drafts import CHAIN_FIELDS
@@ -37,16 +35,14 @@ def save_settings(
             holder = draft.chain if name in CHAIN_FIELDS else draft
             theirs[name] = getattr(holder, name)
             setattr(holder, name, said[name])
+        if "tags" in mine:
+            file_under(chain, mine["tags"].split(","))
         return "Changed the chain's settings"
 
     try:
-        with transaction.atomic():
-            edit_draft(draft=draft, revision=revision, change=change)
-            if "tags" in mine:
-                set_tags(chain=draft.chain, names=mine["tags"].split(","))
+        return edit_draft(draft=draft, revision=revision, change=change)
     except StaleDraft as error:
         raise StaleDraft(revision=error.revision, theirs=theirs | _tags(chain, mine), mine=mine) from error
-    return draft
 
 
 def _tags(chain: Chain, mine: Mapping[str, str]) -> dict[str, str]:

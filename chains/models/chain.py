@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from chains.models.provider import LanguageModel
 from chains.models.user import User
@@ -143,6 +144,14 @@ class ChainVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.chain} v{self.number}" if self.number else f"{self.chain} (draft)"
+
+    @cached_property
+    def undo_bounds(self) -> tuple[bool, bool]:
+        """Whether an edit of this draft can be taken back, and whether one can be made again."""
+        here = self.undo_position or 0
+        positions = self.edits.filter(position__in=[here - 1, here + 1]).values_list("position", flat=True)
+        near = set(positions)
+        return here - 1 in near, here + 1 in near
 
 
 class Agent(models.Model):

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from django.db.models import Q, Subquery
+
 from chains.engine import prompts
 from chains.engine.drafts import draft_faults
 from chains.engine.plan import Fault, Severity, Stage, plan_stages
@@ -79,11 +81,11 @@ class EditorPage:
 def editor_page(chain: Chain, draft: ChainVersion | None = None) -> EditorPage:
     """Return a chain's draft for its editor; the draft must have been opened, and may be at hand."""
     draft = draft or chain.versions.drafts().get()
-    agents = list(draft.agents.select_related("model__provider").order_by("index"))
+    agents, newest_agents = _agents(chain, draft)
+    newest = newest_agents[0].version if newest_agents else None
     stages = plan_stages([agent.connection_type for agent in agents])
     faults = draft_faults(agents)
-    newest, newest_agents = _newest(chain)
-    can_undo, can_redo = _undo_bounds(draft)
+    can_undo, can_redo = draft.undo_bounds
     return EditorPage(
         chain=chain,
         draft=draft,
@@ -99,18 +101,13 @@ def editor_page(chain: Chain, draft: ChainVersion | None = None) -> EditorPage:
     )
 
 
-def _newest(chain: Chain) -> tuple[ChainVersion | None, list[Agent]]:
-    """Read the newest published version with its agents at once."""
-    number = chain.versions.published().values("number")[:1]
-    rows = Agent.objects.filter(version__chain=chain, version__number=number)
-    agents = list(rows.select_related("version").order_by("index"))
-    return (agents[0].version if agents else None), agents
-
-
-def _undo_bounds(draft: ChainVersion) -> tuple[bool, bool]:
-    here = draft.undo_position or 0
-    near = set(draft.edits.filter(position__in=[here - 1, here, here + 1]).values_list("position", flat=True))
-    return here - 1 in near, here + 1 in near
+def _agents(chain: Chain, draft: ChainVersion) -> tuple[list[Agent], list[Agent]]:
+    """Read the agents of the draft and of the newest published version, which has one at least, at once."""
+    newest = chain.versions.published().values("pk")[:1]
+    rows = Agent.objects.filter(Q(version=draft) | Q(version=Subquery(newest)))
+    agents = rows.select_related("version", "model__provider").order_by("index")
+    drafted = [agent for agent in agents if agent.version_id == draft.pk]
+    return drafted, [agent for agent in agents if agent.version_id != draft.pk]
 
 
 def _stage_card(stage: Stage, agents: Sequence[Agent], faults: Sequence[Fault]) -> StageCard:

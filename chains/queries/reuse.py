@@ -34,8 +34,9 @@ def reusable_agents(user: User, *, leave_out: Chain, words: str = "") -> list[Re
 
 
 def reusable_agent(user: User, pk: int) -> Agent | None:
-    """Return an agent of one of the user's chains."""
-    return Agent.objects.filter(version__chain__owner=user, pk=pk).first()
+    """Return an agent of one of the user's chains, its version and chain loaded."""
+    agents = Agent.objects.filter(version__chain__owner=user, pk=pk)
+    return agents.select_related("version__chain").first()
 
 
 def _has(word: str) -> Q:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from chains import actions
 from chains.models import Agent, Chain, ChainVersion, Run, User
-from tests.integration.pages_cast import CONDITIONAL, agent, chain_of
+from tests.integration.pages_cast import CONDITIONAL, agent, chain_of, model
 
 pytestmark = pytest.mark.django_db
 
@@ -297,16 +297,52 @@ def test_a_stranger_changes_nothing_and_copies_nothing(browser: Client, chain: C
     assert "Eve" not in names_of(chain)
 
 
+# Every kind of edit: its address, whose it is (or None), what is sent.
+EDITS: dict[str, tuple[str, str | None, dict[str, object]]] = {
+    "prompt": ("agent_save", "Agent7", {"prompt": "Be brief"}),
+    "name": ("agent_save", "Agent0", {"name": "Zoe"}),
+    "model": ("agent_save", "Agent7", {"model": "other"}),
+    "connection": ("agent_save", "Agent7", {"connection_type": "parallel"}),
+    "add": ("agent_add", None, {"index": 25, "connection_type": "direct"}),
+    "add beside": ("agent_add", None, {"index": 25, "connection_type": "parallel", "beside": "Agent24"}),
+    "add another chain's": ("agent_add", None, {"index": 0, "source": "theirs"}),
+    "duplicate": ("agent_duplicate", "Agent7", {}),
+    "remove": ("agent_remove", "Agent7", {}),
+    "join": ("agent_move", "Agent26", {"to": "join"}),
+    "drop": ("agent_move", "Agent26", {"index": 1, "connection_type": "direct"}),
+    "undo": ("draft_undo", None, {}),
+    "redo": ("draft_redo", None, {}),
+    "settings": (
+        "settings_save",
+        None,
+        {"name": "Longer", "description": "Very long", "on_failure": "continue", "tags": "new, old"},
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
 def test_one_edit_of_fifty_agents_asks_few_questions(
-    browser: Client, alice: User, django_assert_max_num_queries: Any
+    browser: Client, alice: User, edit: str, django_assert_max_num_queries: Any
 ) -> None:
     long = chain_of(alice, *(agent(f"Agent{number}") for number in range(50)), name="Long")
+    other = chain_of(alice, agent("Theirs"), name="Other")
     actions.open_draft(chain=long)
-    first = agent_of(long, "Agent0")
-    post(browser, long, "agent_save", first.pk, headers=HTMX, prompt="warm up")
-    revision = draft_of(long).revision
-    address = reverse("agent_save", args=[long.slug, first.pk])
+    actions.set_tags(chain=long, names=["old", "older"])
+    source = other.versions.get().agents.get()
+    for prompt in ("one", "two"):
+        post(browser, long, "agent_save", agent_of(long, "Agent1").pk, headers=HTMX, prompt=prompt)
+    post(browser, long, "draft_undo", headers=CANVAS)
+    address, whose, sent = EDITS[edit]
+    known = {"other": model("other").pk, "theirs": source.pk, "Agent24": agent_of(long, "Agent24").pk}
+    fields = {name: known.get(str(value), value) for name, value in sent.items()}
+    arguments = [long.slug, agent_of(long, whose).pk] if whose else [long.slug]
+    fields["revision"] = revision = draft_of(long).revision
+    # The settings and a text are saved where they stand, the rest draws the canvas anew.
+    headers = HTMX if address in ("agent_save", "settings_save") else CANVAS
 
     # Who asks, the edit, what the page shows of it, and the savepoint that stands for a transaction here.
     with django_assert_max_num_queries(15):
-        browser.post(address, {"revision": revision, "prompt": "Be brief"}, headers=HTMX)
+        response = browser.post(reverse(address, args=arguments), fields, headers=headers)
+
+    assert response.status_code == 200
+    assert draft_of(long).revision == revision + 1
