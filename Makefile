@@ -9,7 +9,7 @@ help:
 	@echo "make test     run all tests, on SQLite and on PostgreSQL with Redis"
 	@echo "make lint     check style, types and imports"
 	@echo "make format   write the code in the project's style"
-	@echo "make bench    measure the HTTP transports on this machine"
+	@echo "make bench    measure the HTTP transports and the editor on this machine"
 	@echo "make lock     renew uv.lock and the requirements files (needs uv)"
 
 environment:
@@ -46,6 +46,7 @@ format: dev-environment
 
 bench: dev-environment
 	@$(BIN)/python -m bench.transports
+	@$(BIN)/python -m bench.editor
 
 lock:
 	uv lock

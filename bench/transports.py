@@ -24,6 +24,7 @@ import httpx
 import orjson
 from httpx_aiohttp import AiohttpTransport
 
+from bench import machine
 from chains.providers import http
 from chains.providers.base import ChatMessage, ChatRequest, Endpoint
 from chains.providers.openai import OpenAIProvider, chat_body
@@ -121,6 +122,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.transports", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long each answer takes")
     seconds = parser.parse_args().seconds
+    print(machine.facts())
     with loopback() as url:
         asyncio.run(compare(url, seconds))
 
