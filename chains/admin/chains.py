@@ -46,18 +46,18 @@ class ChainForm(forms.ModelForm):
 
 
 @admin.register(Chain)
-class ChainAdmin(admin.ModelAdmin):
+class ChainAdmin(TextsInLists):
     """Chains. Saving one publishes a version of it, if anything in it differs."""
 
     form = ChainForm
-    list_display = ("name", "slug", "owner", "newest", "is_shared", "is_unnamed", "updated_at", "archived_at")
+    list_display = ("name", "owner", "newest", "is_shared", "updated_at", "archived_at")
     list_filter = ("is_unnamed", "is_shared", ("archived_at", admin.EmptyFieldListFilter), "updated_at")
     list_select_related = ("owner",)
-    list_per_page = 50
     date_hierarchy = "created_at"
     search_fields = ("name", "slug", "owner__username")
-    show_full_result_count = False
+    search_help_text = "A name, a slug or a person."
     autocomplete_fields = ("owner",)
+    texts = ("description",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Chain]:
         """Read the number of the newest version along."""
@@ -85,6 +85,7 @@ class ChainAdmin(admin.ModelAdmin):
                 "name", "description", "is_shared", "is_unnamed", "owner", "slug", "versions", "created_at",
                 "updated_at", "archived_at",
             ]  # fmt: skip
+            fields = fields if may_read(request) else self._without_texts(fields)
         return [(None, {"fields": fields})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Chain | None = None) -> tuple[str, ...]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
+from django.contrib import admin
 from django.contrib.admin import ModelAdmin, ShowFacets
 from django.contrib.admin.options import BaseModelAdmin
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
+from chains.providers.errors import without_quotes
+
 READ_TEXTS = "chains.read_texts"
+# What Django's own filters put behind a field's name. Anything longer may lead on to another table's texts.
+_ENDS_OF_FILTERS = re.compile(r"(__id)?(__(exact|in|isnull|isempty|gte?|lte?|year|month|day))?")
 
 
 def may_read(request: HttpRequest) -> bool:
@@ -35,6 +41,12 @@ class ReadOnly:
         return False
 
 
+class Failed(Protocol):
+    """A row that says why it failed."""
+
+    error: str
+
+
 class Texts(BaseModelAdmin):
     """Keeps ``texts`` from those who may not read them: not on pages, not in lists.
 
@@ -43,6 +55,16 @@ class Texts(BaseModelAdmin):
 
     texts: tuple[str, ...] = ()
     long_columns: tuple[str, ...] = ()
+
+    @admin.display(description="error")
+    def reason(self, row: Failed) -> str:
+        """Say why it failed, without what the provider said: that may repeat a prompt."""
+        return without_quotes(row.error)
+
+    @admin.display(description="error, with what the provider said")
+    def full_error(self, row: Failed) -> str:
+        """Say why it failed."""
+        return row.error
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave in the database what is long, and what this person does not get to see."""
@@ -97,8 +119,13 @@ class TextsInLists(Texts, ModelAdmin):
         """Refuse addresses that ask what a text contains: ``?input__startswith=`` would spell it out."""
         if not may_read(request):
             names = [*map(_name_of, self.list_filter), *self.other_lookups, self.date_hierarchy, "id"]
-            return any(lookup == name or lookup.startswith(f"{name}__") for name in names if name)
+            return any(_filters_by(lookup, name) for name in names if name)
         return super().lookup_allowed(lookup, value, request)
+
+
+def _filters_by(lookup: str, name: str) -> bool:
+    end = lookup.removeprefix(name)
+    return lookup.startswith(name) and _ENDS_OF_FILTERS.fullmatch(end) is not None
 
 
 def _name_of(list_filter: Any) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -18,7 +18,8 @@ from django.views.decorators.http import require_GET, require_POST
 from chains.actions import stop_run
 from chains.admin.reading import ReadOnly, Texts, TextsInLists
 from chains.models import AgentStep, Run, StepAttempt
-from chains.queries import duration_text, milliseconds_between
+from chains.providers.errors import without_quotes
+from chains.queries import cost_text, duration_text, milliseconds_between
 from chains.queries.live_runs import SHOWN, live_runs
 
 STOP_RUNS = "chains.stop_any_run"
@@ -35,21 +36,28 @@ class StepInline(ReadOnly, Texts, admin.TabularInline):
             None,
             {
                 "fields": (
-                    "execution_group",
-                    "model",
-                    "connection_type",
-                    "status",
-                    "skip_reason",
-                    "current_attempt",
+                    "execution_group", "model", "connection_type", "status", "skip_reason", "calls"
                 )
             },
         ),
-    )
+    )  # fmt: skip
+    readonly_fields = ("calls",)
     long_columns = ("system_prompt", "prompt", "condition", "tested_excerpt", "decided_by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentStep]:
-        """Read the models along."""
-        return super().get_queryset(request).select_related("model__provider")
+        """Read the models and the calls along."""
+        calls = StepAttempt.objects.defer("messages", "text", "reasoning").order_by("number")
+        rows = super().get_queryset(request).select_related("model__provider")
+        return rows.prefetch_related(Prefetch("attempts", calls))
+
+    @admin.display(description="attempts")
+    def calls(self, step: AgentStep) -> SafeString:
+        """List the calls for a step, each with a link to its page, and how it went."""
+        rows = (
+            (reverse("admin:chains_stepattempt_change", args=[call.pk]), call.number, _how_it_went(call))
+            for call in step.attempts.all()
+        )
+        return format_html_join("", '<div class="call"><a href="{}">{}</a> {}</div>', rows)
 
 
 class AttemptInline(ReadOnly, Texts, admin.TabularInline):
@@ -63,12 +71,13 @@ class AttemptInline(ReadOnly, Texts, admin.TabularInline):
             None,
             {
                 "fields": (
-                    "status", "started_at", "first_token_at", "finished_at", "http_status", "error",
+                    "status", "started_at", "first_token_at", "finished_at", "http_status", "reason",
                     "input_tokens", "output_tokens", "cost_usd",
                 )
             },
         ),
     )  # fmt: skip
+    readonly_fields = ("reason",)
     long_columns = ("messages", "text", "reasoning")
 
 
@@ -76,7 +85,7 @@ class AttemptInline(ReadOnly, Texts, admin.TabularInline):
 class RunAdmin(ReadOnly, TextsInLists):
     """Runs. Those that are live have a page of their own, which keeps itself new."""
 
-    list_display = ("id", "status", "owner", "chain_version", "created_at", "duration", "error")
+    list_display = ("id", "status", "owner", "chain_version", "created_at", "duration", "reason")
     list_filter = ("status", "created_at", "is_detached", "is_kept")
     list_select_related = ("session__owner", "chain_version__chain")
     date_hierarchy = "created_at"
@@ -88,17 +97,17 @@ class RunAdmin(ReadOnly, TextsInLists):
             None,
             {
                 "fields": (
-                    "status", "error", "owner", "session_link", "chain_version", "created_at", "started_at",
+                    "status", "reason", "owner", "session_link", "chain_version", "created_at", "started_at",
                     "finished_at", "duration", "stop_requested_at", "retry_of",
                 )
             },
         ),
-        ("Texts", {"fields": ("input", "output", "earlier")}),
+        ("Texts", {"fields": ("full_error", "input", "output", "earlier")}),
         ("Where it runs", {"fields": ("lease_owner", "lease_expires_at", "is_detached", "request_id")}),
     )  # fmt: skip
-    readonly_fields = ("owner", "session_link", "duration")
+    readonly_fields = ("owner", "session_link", "duration", "reason", "full_error")
     inlines = (StepInline,)
-    texts = ("input", "output", "earlier")
+    texts = ("full_error", "input", "output", "earlier")
     text_searches = ("input",)
     long_columns = ("input", "output", "earlier", "session__title", "chain_version__chain__description")
     other_lookups = ("session__id",)
@@ -218,7 +227,7 @@ class StepAttemptAdmin(ReadOnly, TextsInLists):
             None,
             {
                 "fields": (
-                    "step", "number", "status", "error", "error_kind", "http_status", "finish_reason",
+                    "step", "number", "status", "reason", "error_kind", "http_status", "finish_reason",
                     "is_truncated",
                 )
             },
@@ -241,10 +250,10 @@ class StepAttemptAdmin(ReadOnly, TextsInLists):
                 )
             },
         ),
-        ("Texts", {"fields": ("conversation", "text", "reasoning")}),
+        ("Texts", {"fields": ("full_error", "conversation", "text", "reasoning")}),
     )  # fmt: skip
-    readonly_fields = ("conversation", "duration")
-    texts = ("conversation", "messages", "text", "reasoning")
+    readonly_fields = ("conversation", "duration", "reason", "full_error")
+    texts = ("full_error", "conversation", "messages", "text", "reasoning")
     long_columns = (
         "messages",
         "text",
@@ -265,6 +274,17 @@ class StepAttemptAdmin(ReadOnly, TextsInLists):
     def duration(self, attempt: StepAttempt) -> str:
         """Return how long it took, once it has ended."""
         return _duration(attempt.started_at, attempt.finished_at)
+
+
+def _how_it_went(call: StepAttempt) -> str:
+    facts = [call.get_status_display().lower()]
+    if took := _duration(call.started_at, call.finished_at):
+        facts.append(took)
+    if call.output_tokens is not None:
+        facts.append(f"{call.output_tokens} tokens")
+    if call.cost_usd:
+        facts.append(cost_text([call.cost_usd]))
+    return ", ".join(facts) + (f": {without_quotes(call.error)}" if call.error else "")
 
 
 def _duration(start: Any, end: Any) -> str:

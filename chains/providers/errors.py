@@ -23,6 +23,7 @@ from enum import StrEnum
 from chains.providers.base import Endpoint
 
 MAX_QUOTED = 300
+_BEFORE_QUOTE = " It said: “"
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|gsk|xai|AIza)[-_]?[\w-]{12,}|(?i:bearer)\s+\S+")
 
 
@@ -263,4 +264,9 @@ def _quoted(said: str, key: str) -> str:
     text = _LOOKS_LIKE_A_KEY.sub("…", text)
     if len(text) > MAX_QUOTED:
         text = text[:MAX_QUOTED].rstrip() + "…"
-    return f" It said: “{text}”" if text else ""
+    return f"{_BEFORE_QUOTE}{text}”" if text else ""
+
+
+def without_quotes(sentences: str) -> str:
+    """Leave out what providers said, line by line: they may repeat what they were sent."""
+    return "\n".join(line.partition(_BEFORE_QUOTE)[0] for line in sentences.splitlines())

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
+from html import unescape
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 
 from chains import actions
-from chains.models import AgentStep, Chain, ChainVersion, ChatSession, Run, StepAttempt, User
+from chains.api.errors import ApiError
+from chains.api.offers import find_offer, offered_to
+from chains.models import (
+    AgentStep,
+    Chain,
+    ChainVersion,
+    ChatSession,
+    LanguageModel,
+    Provider,
+    Run,
+    StepAttempt,
+    User,
+)
 from chains.queries.live_runs import live_runs
 from tests.integration.admin_cast import carol, no_query_about, page, queries_of, sam, shown
 from tests.integration.pages_cast import attempt, chain_of, complete, model, run_in, session_of
@@ -160,7 +174,10 @@ class TestSupport:
         AgentStep.objects.update(**dict.fromkeys(texts, SECRET))
         said = [{"role": "user", "content": SECRET}]
         StepAttempt.objects.update(messages=said, reasoning=SECRET)
-        Run.objects.update(earlier=[[SECRET, SECRET]])
+        failure = f"Ada (simulated/fast): Acme did not accept the request: try again. It said: “{SECRET}”"
+        StepAttempt.objects.update(error=failure)
+        Run.objects.update(earlier=[[SECRET, SECRET]], error=f"{failure}\n{failure}")
+        Chain.objects.update(description=SECRET)
         draft = ChainVersion.objects.create(chain=Chain.objects.get())
         draft.agents.create(
             index=0, name="Ada", slug="ada", prompt=SECRET, system_prompt=SECRET, condition=SECRET
@@ -174,7 +191,52 @@ class TestSupport:
         for row in table._default_manager.all():
             assert SECRET not in shown(client, page(table, "change", row.pk)), row.pk
 
-    @pytest.mark.parametrize("table", [ChatSession, Run, AgentStep, StepAttempt, ChainVersion])
+    @pytest.mark.parametrize("table", HISTORY)
+    def test_sees_every_history_without_its_texts(self, table: type[Model]):
+        client, staff = sam(), User.objects.create_superuser("dan")
+        for row in table._default_manager.all():
+            LogEntry.objects.log_actions(staff.pk, [row], CHANGE, "Looked at.", single_object=True)
+            history = shown(client, page(table, "history", row.pk))
+            assert "Looked at." in history
+            assert SECRET not in history, row.pk
+        assert SECRET not in shown(client, reverse("admin:index"))
+
+    def test_reads_nothing_on_the_pages_of_others_either(self, run: Run):
+        client, chain, step = sam(), Chain.objects.get(), run.steps.first()
+        assert step is not None
+        addresses = [
+            reverse("session_detail", args=[run.session_id]),
+            reverse("session_older", args=[run.session_id]) + f"?before={run.pk + 1}",
+            reverse("session_delete", args=[run.session_id]),
+            reverse("step_text", args=[step.pk]),
+            *(reverse(name, args=[chain.slug]) for name in ("chain_edit", "chain_export", "version_list")),
+            reverse("chain_delete", args=[chain.slug]),
+        ]
+        assert {client.get(address).status_code for address in addresses} == {404}
+        for name in ("home", "library", "session_search"):
+            assert SECRET not in shown(client, reverse(name))
+        found = shown(client, f"{reverse('session_search')}?q={SECRET}")
+        assert reverse("session_detail", args=[run.session_id]) not in found
+
+    def test_is_offered_nobodys_chain_over_the_api(self):
+        sam()
+        support = User.objects.get(username="sam")
+        assert offered_to(support) == []
+        with pytest.raises(ApiError, match="does not exist"):
+            find_offer(support, "chain/alice/critics")
+
+    def test_sees_why_something_failed_in_our_own_words(self, run: Run):
+        client, call = sam(), StepAttempt.objects.earliest("id")
+        addresses = [
+            page(Run, "changelist"),
+            page(Run, "change", run.pk),
+            page(AgentStep, "change", call.step_id),
+            page(StepAttempt, "change", call.pk),
+        ]
+        for address in addresses:
+            assert "Acme did not accept the request: try again." in shown(client, address)
+
+    @pytest.mark.parametrize("table", [ChatSession, Run, AgentStep, StepAttempt, ChainVersion, Chain])
     def test_who_may_read_texts_sees_them(self, table: type[Model]):
         client = carol()
         pages = [shown(client, page(table, "change", row.pk)) for row in table._default_manager.all()]
@@ -205,6 +267,13 @@ class TestSupport:
             (StepAttempt, "text__contains=heron"),
             (ChainVersion, "agents__prompt__contains=heron"),
             (Chain, "versions__agents__prompt__contains=heron"),
+            (Chain, "description__contains=heron"),
+            # What a filter names leads on to other tables.
+            (AgentStep, "model__provider__models__steps__prompt__contains=heron"),
+            (StepAttempt, "step__model__provider__models__steps__attempts__text__contains=heron"),
+            (Run, "session__id__runs__input__contains=heron"),
+            (LanguageModel, "steps__prompt__contains=heron"),
+            (Provider, "models__steps__prompt__contains=heron"),
         ],
     )
     def test_no_address_spells_a_text_out(self, table: type[Model], lookup: str):
@@ -212,12 +281,26 @@ class TestSupport:
 
     def test_addresses_of_filters_still_work(self, run: Run):
         client = sam()
-        for lookup in (
-            "status__exact=completed",
-            f"session__id__exact={run.session_id}",
-            "created_at__year=2026",
-        ):
-            shown(client, f"{page(Run, 'changelist')}?{lookup}")
+        links: list[tuple[type[Model], str]] = [
+            (Run, "status__exact=completed"),
+            (Run, f"session__id__exact={run.session_id}"),
+            (Run, "created_at__year=2026&created_at__month=11"),
+            (Run, "created_at__gte=2026-01-01+00:00:00%2B00:00&created_at__lt=2027-01-01+00:00:00%2B00:00"),
+            (Run, "is_kept__exact=0"),
+            (AgentStep, f"model__provider__id__exact={model().provider_id}"),
+            (StepAttempt, f"step__model__provider__id__exact={model().provider_id}&error_kind=auth"),
+            (Chain, "archived_at__isempty=1&is_shared__exact=0"),
+        ]
+        for table, lookup in links:
+            shown(client, f"{page(table, 'changelist')}?{lookup}")
+
+    @pytest.mark.parametrize("table", HISTORY)
+    def test_every_filter_that_a_list_offers_works(self, table: type[Model]):
+        client, address = sam(), page(table, "changelist")
+        links = re.findall(r'<a href="(\?[^"]+)"', shown(client, address))
+        assert links
+        for link in links:
+            shown(client, address + unescape(link))
 
     def test_texts_are_not_even_read(self, run: Run):
         client = sam()
