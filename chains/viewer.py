@@ -92,6 +92,7 @@ class Viewer:
         self._inbox: asyncio.Queue[list[Notice] | Listener] = asyncio.Queue()
         self._answers: dict[Key, LiveAnswer] = {}
         self._done: dict[Key, int] = {}  # the run of each answer that has ended
+        self._newest: dict[int, int] = {}  # step → the last attempt that was heard of
         self._live_runs: set[int] = set()
         self._heard_at = self._read_at = self._not_before = 0.0
         self._must_read = True
@@ -209,7 +210,7 @@ class Viewer:
 
     def _take_end(self, facts: list[Any], change: Change) -> None:
         run, step, attempt, status, length, sha256 = facts
-        answer = self._answer(run, (step, attempt))
+        answer = self._answers.get((step, attempt)) or self._answer(run, (step, attempt))
         change.steps.append((run, step, attempt, status))
         if answer and answer.matches(length, sha256):
             self._end(answer, length, sha256, change)
@@ -225,8 +226,12 @@ class Viewer:
             change.look = True
 
     def _answer(self, run: int, key: Key) -> LiveAnswer | None:
-        if key in self._done:
+        """Return the answer that goes on at a key, made on first use; None when it goes on no more."""
+        step, attempt = key
+        # A process that was only asleep may still talk of an attempt that another one has followed up.
+        if key in self._done or attempt < self._newest.get(step, 0):
             return None
+        self._newest[step] = attempt
         if key not in self._answers:
             self._answers[key] = LiveAnswer(run, key)
         return self._answers[key]
@@ -252,6 +257,8 @@ class Viewer:
             self._live_runs, change.look = live_runs, True
         for row in rows:
             self._take_row(row, change)
+        if not live_runs and not self._answers:
+            self._newest.clear()
         if live_runs:
             # Not before: frames of a run that the rows show as ended may still be on their way.
             self._done = {key: run for key, run in self._done.items() if run >= min(live_runs)}
@@ -261,7 +268,7 @@ class Viewer:
         ended = row.status not in LIVE_ATTEMPT
         if ended and key not in self._answers:
             return
-        answer = self._answer(row.run, key)
+        answer = self._answers.get(key) or self._answer(row.run, key)
         if answer is None:
             return
         if not ended:

@@ -181,6 +181,17 @@ class TestFrames:
         await until(lambda: window.shows(again.key, "Second try"))
         assert window.ended == {answer.key: (0, digest(""))}
 
+    async def test_what_is_said_late_of_an_attempt_before_the_newest_is_not_shown(
+        self, answer: Answering, watch: Watch
+    ):
+        _, window = await watch(answer)
+        await answer.send(["text", answer.run.pk, answer.step.pk, 2, 0, "taken over"])
+        await until(lambda: window.shows((answer.step.pk, 2), "taken over"))
+        await answer.send(answer.text(0, "from a process that was only asleep"))
+        await answer.send(["text", answer.run.pk, answer.step.pk, 2, 10, " and on"])
+        await until(lambda: window.shows((answer.step.pk, 2), "taken over and on"))
+        assert not any("asleep" in column.html for column in window.columns.values())
+
     async def test_runs_and_skipped_steps_are_passed_on(self, answer: Answering, watch: Watch):
         _, window = await watch(answer)
         await answer.send(["skip", answer.run.pk, [7, 8]], ["run", answer.run.pk, "completed"])
