@@ -1,6 +1,6 @@
 # The two commands are `make run` and `make test`. They need git, make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench lock environment dev-environment system-packages
+.PHONY: help run test lint format bench bench-compare lock environment dev-environment system-packages
 
 BIN := .venv/bin
 
@@ -9,7 +9,7 @@ help:
 	@echo "make test     run all tests, on SQLite and on PostgreSQL with Redis"
 	@echo "make lint     check style, types and imports"
 	@echo "make format   write the code in the project's style"
-	@echo "make bench    measure the HTTP transports and the editor on this machine"
+	@echo "make bench    measure everything on this machine; make bench-compare names what got worse"
 	@echo "make lock     renew uv.lock and the requirements files (needs uv)"
 
 environment:
@@ -44,9 +44,19 @@ format: dev-environment
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+# A figure is worth something only on a machine that does nothing else meanwhile.
+RESULTS := bench/results
 bench: dev-environment
+	@mkdir -p $(RESULTS) && rm -f $(RESULTS)/new.json
 	@$(BIN)/python -m bench.transports
+	@$(BIN)/python -m bench.start --save $(RESULTS)/new.json
+	@$(BIN)/python -m bench.runs --save $(RESULTS)/new.json
+	@$(BIN)/python -m bench.pages --save $(RESULTS)/new.json
 	@$(BIN)/python -m bench.editor
+	@$(BIN)/python -m bench.results plot $(RESULTS)/new.json $(RESULTS)/new.svg
+
+bench-compare: dev-environment
+	@$(BIN)/python -m bench.results compare $(RESULTS)/baseline.json $(RESULTS)/new.json
 
 lock:
 	uv lock

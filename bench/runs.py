@@ -1,0 +1,230 @@
+"""Measure runs: groups, a chain, how late text is, what it costs, and how much of it a machine carries.
+
+    python -m bench.runs [--scenario group,chain,latency,cost,load,list] [--repeats 3] [--save FILE]
+
+Every scenario runs the shipped server process with real sockets against a provider in another process, and a
+floor beside it: a bare program that reads the same answers. Under ``python -m tests.services --`` the
+installation is on PostgreSQL and Redis with a separate ``chain_worker``. Times are by the clock that all
+processes of a machine share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from bench import floor, machine, results
+from bench.provider import Call, Script
+from bench.results import Figures
+from bench.site import SIZES, Provider, Site, site
+from bench.watching import Audience, Session
+
+TPS, TOKENS, FIRST = 45.0, 126, 0.2  # an answer of 3 s
+PACED = Script(tokens=TOKENS, tps=TPS, first=FIRST)
+SETTLE_S = 0.5
+
+
+class Span(NamedTuple):
+    """What the provider saw of some calls: seconds from the first arrival to the last byte, and spreads."""
+
+    slowest: float
+    start_spread: float
+    first_token_spread: float
+
+
+def span(calls: list[Call]) -> Span:
+    """Read the provider's side."""
+    arrived = [call.arrived for call in calls]
+    first = [call.sent[0] for call in calls]
+    last = max(call.last_byte for call in calls)
+    return Span(last - min(arrived), max(arrived) - min(arrived), max(first) - min(first))
+
+
+async def run_once(place: Site, slug: str, script: Script) -> tuple[Session, list[Call]]:
+    """Send one message in a session that is watched, and wait for its end."""
+    place.provider.play(script)
+    async with Audience(place) as audience:
+        session = await audience.open(slug)
+        await audience.send(session)
+        await audience.wait(session)
+        await asyncio.sleep(SETTLE_S)
+    return session, place.provider.calls()
+
+
+def measure_group(place: Site, repeats: int) -> Iterator[Figures]:
+    """Groups of every size: wall ÷ slowest, start spread, first-token spread, message to first request."""
+    asyncio.run(run_once(place, "group-2", PACED))
+    for count in SIZES:
+        figures = Figures(f"group of {count}")
+        for _ in range(repeats):
+            session, calls = asyncio.run(run_once(place, f"group-{count}", PACED))
+            seen = span(calls)
+            [(accepted, ended)] = place.times_of([session.run])
+            figures.add("wall / slowest", (ended - accepted) / seen.slowest)
+            figures.add("start spread, ms", seen.start_spread * 1e3)
+            figures.add("first-token spread, ms", seen.first_token_spread * 1e3)
+            figures.add("accepted → first request, ms", (min(call.wall for call in calls) - accepted) * 1e3)
+            figures.add("accepted → last request, ms", (max(call.wall for call in calls) - accepted) * 1e3)
+            for name, read in (("aiohttp", floor.with_aiohttp), ("httpx", floor.with_httpx)):
+                ratio, spread = floor_group(place.provider, read, count)
+                figures.add(f"floor {name}: wall / slowest", ratio)
+                figures.add(f"floor {name}: start spread, ms", spread * 1e3)
+        yield figures
+
+
+def floor_group(provider: Provider, read: Callable[..., object], count: int) -> tuple[float, float]:
+    """Let a bare program read a group; return wall ÷ slowest and the start spread."""
+    provider.play(PACED)
+    ran = asyncio.run(read([f"w{number}x" for number in range(count)], provider.url))  # type: ignore[arg-type]
+    seen = span(provider.calls()[1:])
+    return (ran.ended - ran.began) / seen.slowest, seen.start_spread
+
+
+def measure_chain(place: Site, repeats: int) -> Iterator[Figures]:
+    """A → (B ∥ C ∥ D) → E: wall over the ideal, and how long a stage's end takes to become a request."""
+    figures = Figures("A → (B ∥ C ∥ D) → E")
+    for _ in range(repeats):
+        session, calls = asyncio.run(run_once(place, "diamond", PACED))
+        first, *middle, last = sorted(calls, key=lambda call: call.arrived)
+        ideal = sum(span(stage).slowest for stage in ([first], middle, [last]))
+        [(accepted, ended)] = place.times_of([session.run])
+        figures.add("over the ideal, ms", (ended - accepted - ideal) * 1e3)
+        figures.add("wall / ideal", (ended - accepted) / ideal)
+        figures.add(
+            "stage end → next request, ms", (min(call.arrived for call in middle) - first.last_byte) * 1e3
+        )
+        figures.add(
+            "group end → next request, ms",
+            (last.arrived - max(call.last_byte for call in middle)) * 1e3,
+        )
+    yield figures
+
+
+async def watch_many(
+    place: Site, slug: str, sessions: int, script: Script
+) -> tuple[list[Session], list[Call], float]:
+    """Send a message in each of some sessions; return them, the calls, and the CPU seconds they took."""
+    place.provider.play(script)
+    async with Audience(place) as audience:
+        opened = [await audience.open(slug) for _ in range(sessions)]
+        await asyncio.sleep(SETTLE_S)
+        before = place.cpu_seconds()
+        await asyncio.gather(*(audience.send(session) for session in opened))
+        await audience.wait(*opened)
+        used = place.cpu_seconds() - before
+    return opened, place.provider.calls(), used
+
+
+def lags(sessions: list[Session], calls: list[Call]) -> tuple[list[float], list[float]]:
+    """Return how late first and later tokens were rendered text in a frame, in ms."""
+    sent: dict[str, list[list[float]]] = {}
+    for call in calls:
+        sent.setdefault(call.model, []).append(call.sent)
+    first, later = [], []
+    for session in sessions:
+        for model, seen in session.seen.items():
+            moments = _nearest(sent[model], seen[0])
+            known = -1
+            for now, newest in seen:
+                for number in range(known + 1, newest + 1):
+                    (first if number == 0 else later).append((now - moments[number]) * 1e3)
+                known = max(known, newest)
+    return first, later
+
+
+def _nearest(calls: list[list[float]], first_seen: tuple[float, int]) -> list[float]:
+    """Find the call whose token came last before it was seen: sessions share the models."""
+    moment, number = first_seen
+    before = [sent for sent in calls if len(sent) > number and sent[number] <= moment]
+    return max(before, key=lambda sent: sent[number])
+
+
+def measure_latency(place: Site, repeats: int) -> Iterator[Figures]:
+    """From the provider's byte to the frame that shows it: 1 session of 8 columns, 25 of 4."""
+    for sessions, columns in ((1, 8), (25, 4)):
+        figures = Figures(f"latency, {sessions} × {columns} at 50 tokens/s")
+        script = Script(tokens=150, tps=50, first=FIRST)
+        for _ in range(repeats):
+            opened, calls, _ = asyncio.run(watch_many(place, f"group-{columns}", sessions, script))
+            first, later = lags(opened, calls)
+            figures.add("first token p50, ms", statistics.median(first))
+            for name, share in (("p50", 50), ("p95", 95), ("p99", 99)):
+                cut = statistics.quantiles(later, n=100, method="inclusive")[share - 1]
+                figures.add(f"later tokens {name}, ms", cut)
+        yield figures
+
+
+def measure_cost(place: Site, repeats: int) -> Iterator[Figures]:
+    """CPU seconds for 1,000 tokens of 8 columns, and memory."""
+    figures = Figures("cost, 8 columns")
+    figures.add("memory, MB", place.memory_mb())
+    script = Script(tokens=500, tps=50, first=FIRST)
+    for _ in range(repeats):
+        _, calls, used = asyncio.run(watch_many(place, "group-8", 1, script))
+        figures.add("CPU s / 1,000 tokens", used / (len(calls) * script.tokens) * 1e3)
+        place.provider.play(script)
+        ran = asyncio.run(floor.with_aiohttp([f"w{number}x" for number in range(8)], place.provider.url))
+        figures.add("floor aiohttp: CPU s / 1,000 tokens", ran.cpu / (9 * script.tokens) * 1e3)
+    yield figures
+
+
+def measure_list(place: Site, repeats: int) -> Iterator[Figures]:
+    """One answer that is a single list of 64 kB: the share of a core while it streams."""
+    figures = Figures("an answer that is one list of 64 kB")
+    script = Script(tokens=8_000, tps=200, first=FIRST, as_list=True)
+    for _ in range(min(repeats, 2)):
+        _, calls, used = asyncio.run(watch_many(place, "solo", 1, script))
+        figures.add("share of a core, %", used / span(calls).slowest * 100)
+    yield figures
+
+
+def measure_load(place: Site, repeats: int) -> Iterator[Figures]:
+    """100 runs of 4 columns at 30 tokens/s at once: all complete, no text lost, memory for each column."""
+    figures = Figures("load, 100 runs × 4 columns × 30 tokens/s")
+    script = Script(tokens=300, tps=30, first=FIRST)
+    before = place.memory_mb()
+    for _ in range(min(repeats, 2)):
+        opened, calls, used = asyncio.run(watch_many(place, "group-4", 100, script))
+        times = place.times_of([session.run for session in opened])
+        seen = span(calls)
+        _, later = lags(opened, calls)
+        figures.add("runs completed", len(times))
+        figures.add(
+            "wall / slowest", (max(end for _, end in times) - min(a for a, _ in times)) / seen.slowest
+        )
+        figures.add("later tokens p95, ms", statistics.quantiles(later, n=20, method="inclusive")[-1])
+        figures.add("CPU s / 1,000 tokens", used / (len(calls) * script.tokens) * 1e3)
+        figures.add("memory for a column, kB", (place.memory_mb() - before) * 1e3 / len(calls))
+    yield figures
+
+
+SCENARIOS = {
+    "group": measure_group,
+    "chain": measure_chain,
+    "latency": measure_latency,
+    "cost": measure_cost,
+    "list": measure_list,
+    "load": measure_load,
+}
+
+
+def main() -> None:
+    """Read the command line, measure, print, and keep what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench.runs", description=__doc__)
+    parser.add_argument("--scenario", default=",".join(SCENARIOS), help="some of " + ", ".join(SCENARIOS))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--save", help="a JSON file that gets the figures too")
+    said = parser.parse_args()
+    print(machine.facts())
+    with site() as place:
+        for name in said.scenario.split(","):
+            for figures in SCENARIOS[name](place, said.repeats):
+                print(figures, flush=True)
+                results.keep(said.save, figures)
+
+
+if __name__ == "__main__":
+    main()
