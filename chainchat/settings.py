@@ -172,6 +172,7 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="chain-chat@localhost
 
 # Language, time, static files
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "chainchat.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

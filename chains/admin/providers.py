@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -21,6 +22,14 @@ from chains.models import LanguageModel, Provider
 
 SHOWN_MODELS = 12
 _KEY_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*_(API_KEY|BASE_URL)")
+
+
+class PriceInput(forms.NumberInput):
+    """A price as people write it: ``2.5`` for the stored 2.500000."""
+
+    def format_value(self, value: Any) -> str | None:
+        """Leave out the zeros behind."""
+        return super().format_value(f"{value.normalize():f}" if isinstance(value, Decimal) else value)
 
 
 class ProviderForm(forms.ModelForm):
@@ -81,7 +90,7 @@ class LanguageModelAdmin(admin.ModelAdmin):
     """Models with their prices and flags, many at once."""
 
     list_display = (
-        "label", "name", "enabled", "rank", "input_price", "output_price", "context_window",
+        "label", "enabled", "rank", "input_price", "output_price", "context_window",
         "temperature_allowed",
     )  # fmt: skip
     list_editable = (
@@ -116,6 +125,7 @@ class LanguageModelAdmin(admin.ModelAdmin):
         """Say beside the field that no price is negative."""
         if isinstance(db_field, DecimalField):
             kwargs |= {"min_value": 0, "help_text": "USD per million tokens; empty when unknown."}
+            kwargs["widget"] = PriceInput(attrs={"step": "any"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     @admin.action(description="Switch on", permissions=["change"])

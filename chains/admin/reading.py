@@ -59,12 +59,12 @@ class Texts(BaseModelAdmin):
     @admin.display(description="error")
     def reason(self, row: Failed) -> str:
         """Say why it failed, without what the provider said: that may repeat a prompt."""
-        return without_quotes(row.error)
+        return without_quotes(row.error) or "-"
 
     @admin.display(description="error, with what the provider said")
     def full_error(self, row: Failed) -> str:
         """Say why it failed."""
-        return row.error
+        return row.error or "-"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave in the database what is long, and what this person does not get to see."""

@@ -29,19 +29,9 @@ class StepInline(ReadOnly, Texts, admin.TabularInline):
     """The steps of a run, in their order."""
 
     model = AgentStep
-    show_change_link = True
     verbose_name_plural = "steps"
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "execution_group", "model", "connection_type", "status", "skip_reason", "calls"
-                )
-            },
-        ),
-    )  # fmt: skip
-    readonly_fields = ("calls",)
+    fields = ("agent", "execution_group", "model", "connection_type", "status", "skip_reason", "calls")
+    readonly_fields = ("agent", "calls")
     long_columns = ("system_prompt", "prompt", "condition", "tested_excerpt", "decided_by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentStep]:
@@ -50,35 +40,36 @@ class StepInline(ReadOnly, Texts, admin.TabularInline):
         rows = super().get_queryset(request).select_related("model__provider")
         return rows.prefetch_related(Prefetch("attempts", calls))
 
+    @admin.display
+    def agent(self, step: AgentStep) -> SafeString:
+        """Link the step by its agent's name."""
+        return _link("agentstep", step.pk, step.name)
+
     @admin.display(description="attempts")
     def calls(self, step: AgentStep) -> SafeString:
         """List the calls for a step, each with a link to its page, and how it went."""
         rows = (
-            (reverse("admin:chains_stepattempt_change", args=[call.pk]), call.number, _how_it_went(call))
-            for call in step.attempts.all()
+            (_link("stepattempt", call.pk, call.number), _how_it_went(call)) for call in step.attempts.all()
         )
-        return format_html_join("", '<div class="call"><a href="{}">{}</a> {}</div>', rows)
+        return format_html_join("", '<div class="call">{} {}</div>', rows)
 
 
 class AttemptInline(ReadOnly, Texts, admin.TabularInline):
     """The calls for a step."""
 
     model = StepAttempt
-    show_change_link = True
     verbose_name_plural = "attempts"
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "status", "started_at", "first_token_at", "finished_at", "http_status", "reason",
-                    "input_tokens", "output_tokens", "cost_usd",
-                )
-            },
-        ),
+    fields = (
+        "call", "status", "started_at", "first_token_at", "finished_at", "http_status", "reason",
+        "input_tokens", "output_tokens", "cost_usd",
     )  # fmt: skip
-    readonly_fields = ("reason",)
+    readonly_fields = ("call", "reason")
     long_columns = ("messages", "text", "reasoning")
+
+    @admin.display(description="number")
+    def call(self, attempt: StepAttempt) -> SafeString:
+        """Link the attempt by its number."""
+        return _link("stepattempt", attempt.pk, attempt.number)
 
 
 @admin.register(Run)
@@ -170,8 +161,7 @@ class RunAdmin(ReadOnly, TextsInLists):
     @admin.display(description="session")
     def session_link(self, run: Run) -> SafeString:
         """Link the session by its number: its title is made of a message."""
-        address = reverse("admin:chains_chatsession_change", args=[run.session_id])
-        return format_html('<a href="{}">session {}</a>', address, run.session_id)
+        return _link("chatsession", run.session_id, f"session {run.session_id}")
 
     @admin.display
     def duration(self, run: Run) -> str:
@@ -214,7 +204,7 @@ class StepAttemptAdmin(ReadOnly, TextsInLists):
 
     list_display = (
         "id", "step", "number", "status", "http_status", "error_kind", "started_at", "duration",
-        "output_tokens", "cost_usd",
+        "output_tokens", "cost",
     )  # fmt: skip
     list_filter = ("status", "error_kind", "is_truncated", "step__model__provider", "started_at")
     list_select_related = ("step",)
@@ -270,10 +260,19 @@ class StepAttemptAdmin(ReadOnly, TextsInLists):
         said = ((message.get("role", ""), message.get("content", "")) for message in attempt.messages)
         return format_html_join("", "<strong>{}</strong><pre>{}</pre>", said)
 
+    @admin.display(ordering="cost_usd")
+    def cost(self, attempt: StepAttempt) -> str:
+        """Return what it cost, as far as that is known."""
+        return "-" if attempt.cost_usd is None else cost_text([attempt.cost_usd])
+
     @admin.display
     def duration(self, attempt: StepAttempt) -> str:
         """Return how long it took, once it has ended."""
         return _duration(attempt.started_at, attempt.finished_at)
+
+
+def _link(table: str, pk: int, words: object) -> SafeString:
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:chains_{table}_change", args=[pk]), words)
 
 
 def _how_it_went(call: StepAttempt) -> str:

@@ -128,6 +128,14 @@ class TestModels:
         prices = LanguageModel.objects.values_list("input_price", "output_price")
         assert list(prices) == [(Decimal("1.5"), Decimal(6))] * 2
 
+    def test_prices_stand_there_as_people_write_them(self, staff: Client):
+        one = model("fast")
+        one.input_price, one.output_price = Decimal("0.25"), Decimal(10)
+        one.save()
+        html = shown(staff, page(LanguageModel, "changelist"))
+        assert 'name="form-0-input_price" value="0.25"' in html
+        assert 'name="form-0-output_price" value="10"' in html
+
     def test_a_negative_price_is_refused_beside_its_field(self, staff: Client):
         response = staff.post(page(LanguageModel, "changelist"), self.form(model("fast"), input_price="-1"))
         assert "greater than or equal to 0" in response.content.decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 from html import unescape
 
 import pytest
@@ -27,6 +28,7 @@ from chains.models import (
     StepAttempt,
     User,
 )
+from chains.queries import duration_text, milliseconds_between
 from chains.queries.live_runs import live_runs
 from tests.integration.admin_cast import carol, no_query_about, page, queries_of, sam, shown
 from tests.integration.pages_cast import attempt, chain_of, complete, model, run_in, session_of
@@ -82,16 +84,35 @@ def test_lists_take_as_many_queries_with_5000_runs_as_with_50(alice: User):
     assert max(few) <= 10
 
 
-def test_a_runs_page_takes_no_more_queries_for_more_steps(alice: User):
+def test_a_runs_page_takes_no_more_queries_for_more_steps_and_attempts(alice: User):
     client = carol()
     few, many = complete(run_in(session_of(alice))), complete(run_in(session_of(alice)))
-    AgentStep.objects.bulk_create(
+    steps = AgentStep.objects.bulk_create(
         AgentStep(run=many, index=place, execution_group=1, name="More", slug="more", model=model())
         for place in range(10, 40)
     )
+    for step in steps:
+        attempt(step, status="failed")
     queries_of(client, page(Run, "change", few.pk))  # what a process reads only once, it has read
     cost = [queries_of(client, page(Run, "change", run.pk)) for run in (few, many)]
     assert cost[0] == cost[1]
+
+
+def test_a_runs_page_shows_every_attempt_of_every_step(alice: User):
+    run = run_in(session_of(alice))
+    ada, ben, _ = run.steps.all()
+    failed = attempt(ada, status="failed", error="Acme is overloaded: try again later.", output_tokens=None)
+    answered = attempt(ada, number=2, output_tokens=30, cost_usd=Decimal("0.5"))
+    html = shown(carol(), page(Run, "change", run.pk))
+    assert f"1</a> failed, {duration_of(failed)}: Acme is overloaded: try again later.</div>" in html
+    assert f"2</a> completed, {duration_of(answered)}, 30 tokens, $0.5000</div>" in html
+    for row in (failed, answered, ada, ben):
+        assert page(type(row), "change", row.pk) in html
+
+
+def duration_of(call: StepAttempt) -> str:
+    assert call.finished_at
+    return duration_text(milliseconds_between(call.started_at, call.finished_at))
 
 
 class TestLiveRuns:

@@ -1,0 +1,7 @@
+"""How dates are written where no page says otherwise, which is in the admin: a run may be over in a second."""
+
+DATE_FORMAT = "j M Y"
+TIME_FORMAT = "H:i:s"
+DATETIME_FORMAT = "j M Y, H:i:s"
+SHORT_DATE_FORMAT = DATE_FORMAT
+SHORT_DATETIME_FORMAT = DATETIME_FORMAT
