@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -113,6 +113,10 @@ class ChainFile:
     agents: tuple[ChainFileAgent, ...] = ()
 
 
+# Finds more that keeps a chain from being used.
+Check = Callable[[ChainFile], list[FileFault]]
+
+
 class DemoChain(NamedTuple):
     """A chain that ships with the application, owned by nobody."""
 
@@ -121,14 +125,19 @@ class DemoChain(NamedTuple):
     chain: ChainFile
 
 
-def parse_chain_file(data: bytes | str) -> ChainFile:
-    """Read a chain file. Raises ``ChainFileError`` with all faults of the first kind that is found.
+def parse_chain_file(data: bytes | str, *, check: Check = lambda _: []) -> ChainFile:
+    """Read a chain file. Raises ``ChainFileError`` with every fault that can be told at once.
 
-    The kinds in order: not readable as JSON, the wrong shape, a chain that could not run.
+    A value of the wrong shape is one, and so is what keeps the chain from running, or what ``check`` finds in
+    it. Those have to wait only while the wrong shape is that of something that other agents rely on.
     """
     document = _read_json(_decode(data))
-    chain = _build(_check_shape(document))
-    _refuse(_chain_faults(chain))
+    shape, faults = _read_shape(document)
+    if shape:
+        chain = _build(shape)
+        faults += _chain_faults(chain) + check(chain)
+    _refuse(sorted(faults, key=_agent_of))
+    assert shape, "without a shape there are faults"
     return chain
 
 
@@ -206,6 +215,11 @@ def _agent_document(agent: ChainFileAgent, *, keep_slug: bool) -> dict[str, Any]
 def _without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
     # 0 is a temperature that somebody chose, so falsy is not enough.
     return {key: value for key, value in document.items() if value is not None and value != ""}
+
+
+def _agent_of(fault: FileFault) -> int:
+    found = re.match(r"agents\[(\d+)\]", fault.path)
+    return int(found[1]) if found else -1
 
 
 def _refuse(faults: Sequence[FileFault]) -> None:
@@ -292,19 +306,19 @@ def _bad_characters(text: object) -> Iterator[str]:
         yield f"holds {what} at position {found.start() + 1}; remove it"
 
 
-def _check_shape(document: object) -> FileShape:
+def _read_shape(document: object) -> tuple[FileShape | None, list[FileFault]]:
+    """Return what the file says, without the values that are wrong, and what is wrong with them."""
     # Imported here, because pydantic costs a server at rest 17 MB.
     from pydantic import ValidationError
 
-    from chains.chainfile_shape import FileShape, shape_faults
+    from chains.chainfile_shape import FileShape, shape_faults, without_faults
 
     faults = _text_faults(document)
     try:
-        shape = FileShape.model_validate(document)
+        return FileShape.model_validate(document), faults
     except ValidationError as error:
         faults += shape_faults(error)
-    _refuse(faults)
-    return shape
+        return without_faults(document, error), faults
 
 
 # Building the chain

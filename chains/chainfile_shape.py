@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chains.chainfile import (
+    DEFAULT_MODEL,
+    FORMAT,
     MAX_AGENTS,
     MAX_DESCRIPTION,
     MAX_MODEL,
@@ -90,6 +92,46 @@ def shape_faults(error: ValidationError) -> list[FileFault]:
     # Text that is no Unicode is a fault of its own, found before.
     details = [detail for detail in error.errors(include_url=False) if detail["type"] != "string_unicode"]
     return [FileFault(path_of(detail["loc"]), _sentence(detail)) for detail in details]
+
+
+# What stands in the place of a value that is missing or wrong, so that the rest can be looked at.
+_STAND_INS = {"format": FORMAT, "name": "?", "model": DEFAULT_MODEL}
+# What nothing else in the chain is read by: an agent's name, prompts and connection are.
+_APART = {"model", "temperature", "max_output_tokens"}
+
+
+def without_faults(document: object, error: ValidationError) -> FileShape | None:
+    """Read a file without its faulty values; None when more of the chain depends on one of them."""
+    rest = _two_levels(document)
+    for detail in error.errors(include_url=False):
+        if not _take_out(rest, detail["loc"], is_unknown=detail["type"] == "extra_forbidden"):
+            return None
+    try:
+        return FileShape.model_validate(rest)
+    except ValidationError:
+        return None
+
+
+def _two_levels(document: object) -> Any:
+    # Not copy.deepcopy, which a deeply nested value would take to the limit of recursion.
+    if not isinstance(document, dict):
+        return document
+    agents = document.get("agents")
+    if not isinstance(agents, list):
+        return dict(document)
+    return {**document, "agents": [dict(agent) if isinstance(agent, dict) else agent for agent in agents]}
+
+
+def _take_out(rest: Any, location: tuple[int | str, ...], *, is_unknown: bool) -> bool:
+    """Take a value out of the file, and put something harmless in the place of one that has to be there."""
+    is_apart = len(location) == 1 or (len(location) == 3 and location[2] in _APART)
+    if not location or location == ("agents",) or not (is_unknown or is_apart):
+        return False
+    holder, key = rest if len(location) == 1 else rest["agents"][location[1]], location[-1]
+    holder.pop(key, None)
+    if not is_unknown and key in _STAND_INS:
+        holder[key] = _STAND_INS[str(key)]
+    return True
 
 
 def _sentence(detail: ErrorDetails) -> str:

@@ -12,6 +12,7 @@ from chains.actions.chains import (
     keep_chain,
     open_demo,
 )
+from chains.actions.content import read_chain_file
 from chains.actions.drafts import open_draft, redo, undo
 from chains.actions.errors import (
     ActionError,
@@ -75,6 +76,7 @@ __all__ = [
     "preview_import",
     "publish_draft",
     "quick_compare",
+    "read_chain_file",
     "redo",
     "remove_agent",
     "rename_session",

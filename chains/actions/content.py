@@ -16,6 +16,7 @@ from chains.chainfile import (
     ChainFileAgent,
     ChainFileError,
     FileFault,
+    parse_chain_file,
     path_of,
 )
 from chains.engine.plan import ConnectionType
@@ -75,6 +76,22 @@ def file_content(file: ChainFile) -> Content:
     )
 
 
+def read_chain_file(data: bytes | str) -> ChainFile:
+    """Read a chain file. Raises ``ChainFileError`` with every fault, models that are missing among them."""
+    return parse_chain_file(data, check=missing_models)
+
+
+def missing_models(file: ChainFile) -> list[FileFault]:
+    """Say which of a file's models the catalogue lacks, with their paths."""
+    known = _labelled({agent.model for agent in file.agents})
+    places = [
+        place
+        for place, agent in enumerate(file.agents)
+        if agent.model != DEFAULT_MODEL and agent.model not in known
+    ]
+    return _missing(file.agents, places) if places else []
+
+
 def exported(chain: Chain, version: ChainVersion) -> ChainFile:
     """Write a version as a chain file."""
     agents = version.agents.select_related("model__provider")
@@ -118,13 +135,10 @@ def _file_agent(agent: Agent) -> ChainFileAgent:
 
 def _models_of(file: ChainFile) -> dict[str, LanguageModel]:
     labels = {agent.model for agent in file.agents}
-    models = _labelled(labels)
-    if DEFAULT_MODEL in labels:
-        models[DEFAULT_MODEL] = _default_model()
-    places = [place for place, agent in enumerate(file.agents) if agent.model not in models]
-    if places:
-        raise ChainFileError(_missing(file.agents, places))
-    return models
+    default = {DEFAULT_MODEL: _default_model()} if DEFAULT_MODEL in labels else {}
+    if missing := missing_models(file):
+        raise ChainFileError(missing)
+    return _labelled(labels) | default
 
 
 def _labelled(labels: Iterable[str]) -> dict[str, LanguageModel]:

@@ -9,9 +9,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from chains.actions.chains import create_chain, free_slug, import_chain, lock_person, slug_for
-from chains.actions.content import content_of, file_content
+from chains.actions.content import content_of, file_content, read_chain_file
 from chains.actions.errors import ActionError
-from chains.chainfile import ChainFile, parse_chain_file
+from chains.chainfile import ChainFile
 from chains.engine.plan import Severity, check_chain
 from chains.models import Agent, Chain, ChainTag, ChainVersion, User
 
@@ -104,7 +104,7 @@ def preview_import(*, owner: User, data: bytes | str) -> ImportPreview:
 
     Raises ``ChainFileError`` with every fault, or ``ActionError`` when no model can be used.
     """
-    file = parse_chain_file(data)
+    file = read_chain_file(data)
     content = file_content(file)
     chain = Chain.objects.visible_to(owner).filter(slug=file.slug or slug_for(file.name)).first()
     newest = chain.versions.published().first() if chain else None
@@ -124,7 +124,7 @@ def import_text(*, owner: User, data: bytes | str, as_new: bool) -> Chain:
 
     Raises ``ChainFileError`` or ``ActionError``, and has changed nothing then.
     """
-    file = parse_chain_file(data)
+    file = read_chain_file(data)
     if as_new:
         return create_chain(owner=owner, file=file)
     return import_chain(owner=owner, file=file).chain

@@ -20,7 +20,11 @@ LABELS = {
     "system_prompt": "system prompt",
     "connection_type": "connection",
     "max_output_tokens": "longest answer",
+    "on_failure": "when a stage fails",
+    "on_interruption": "when an answer is cut off",
 }
+# Texts, of which words change; of every other field the whole value does.
+TEXTS = {"name", "condition", "system_prompt", "prompt"}
 SHOWN_OF_NEW = ("model_id", "connection_type", "condition", "system_prompt", "prompt")
 # Finding what two sequences have in common takes time by the product of their lengths.
 MAX_COMPARED = 2_000
@@ -34,11 +38,15 @@ class FieldDiff:
     name: str
     before: str
     after: str
+    is_text: bool = False
 
     @cached_property
     def html(self) -> SafeString:
-        """The words that went and came. Costly: made when it is shown."""
-        return word_diff(self.before, self.after)
+        """What went and what came, of a text word by word. Costly: made when it is shown."""
+        if self.is_text:
+            return word_diff(self.before, self.after)
+        parts = [_marked(self.before, ""), _marked("", self.after)]
+        return mark_safe(" ".join(filter(None, parts)))  # noqa: S308 - both are escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +127,12 @@ def _agent_diff(old: Agent | None, new: Agent, *, is_moved: bool) -> AgentDiff |
 def _settings_diff(before: ChainVersion, after: ChainVersion) -> AgentDiff | None:
     said = [[getattr(one, f"get_{name}_display")() for name in VERSION_FIELDS] for one in (before, after)]
     changed = [row for row in zip(VERSION_FIELDS, *said, strict=True) if row[1] != row[2]]
-    fields = tuple(FieldDiff(name.replace("_", " "), old, new) for name, old, new in changed)
+    fields = tuple(_field(name, old, new) for name, old, new in changed)
     return AgentDiff("Chain settings", "changed", fields) if fields else None
 
 
 def _field(name: str, before: str, after: str) -> FieldDiff:
-    return FieldDiff(LABELS.get(name, name), before, after)
+    return FieldDiff(LABELS.get(name, name), before, after, is_text=name in TEXTS)
 
 
 def _shown(agent: Agent, name: str) -> str:

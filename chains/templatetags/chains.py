@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
 
 from django import template
 from django.urls import reverse
@@ -10,6 +11,9 @@ from django.urls import reverse
 from chains import queries
 
 register = template.Library()
+Part = TypeVar("Part")
+# Of a chain's stages, and of a group's agents: a drawing of fifty says less than a number.
+MOST_DRAWN = 6
 
 
 class Tick(NamedTuple):
@@ -38,6 +42,18 @@ def offer_address(offer: queries.Offer) -> str:
 def saved_share(totals: queries.Totals) -> str:
     """Write what parallelism saved as a share of the sum: ``74 %``."""
     return f"{100 * totals.saved_ms / totals.sum_ms:.0f} %" if totals.sum_ms else "0 %"
+
+
+@register.filter
+def shown(parts: Sequence[Part], whole: object) -> Sequence[Part]:
+    """Return what a drawing shows of stages or agents; a line says how many it leaves out."""
+    return parts if left_out(parts, whole) == 0 else parts[: MOST_DRAWN - 1]
+
+
+@register.filter
+def left_out(parts: Sequence[object], whole: object) -> int:
+    """Return how many of them it does not show."""
+    return 0 if whole or len(parts) <= MOST_DRAWN else len(parts) - MOST_DRAWN + 1
 
 
 @register.filter

@@ -192,6 +192,21 @@ class TestComparing:
         }
         assert "<ins>Be &lt;strict&gt;</ins>" in [field.html for field in ada.fields]
 
+    def test_a_choice_is_shown_as_a_whole_not_word_by_word(self, chain: Chain, draft: ChainVersion):
+        actions.save_settings(chain=chain, draft=draft, fields={"on_failure": "continue"}, revision=0)
+        save(draft, "ada", model=str(model("slow").pk), temperature="0.5")
+        settings, ada = queries.compare_versions(chain, 1, None)
+        assert [(field.name, field.html) for field in settings.fields] == [
+            (
+                "when a stage fails",
+                "<del>End the run</del> <ins>Go on with what the stage received</ins>",
+            )
+        ]
+        assert {field.name: field.html for field in ada.fields} == {
+            "model": "<del>simulated/fast</del> <ins>simulated/slow</ins>",
+            "temperature": "<ins>0.5</ins>",
+        }
+
     def test_before_the_first_version_everything_is_new(self, alice: User):
         model()
         chain = actions.create_empty_chain(owner=alice, name="New")

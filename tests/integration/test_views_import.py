@@ -230,6 +230,17 @@ def test_a_bad_file_is_refused_and_its_text_can_be_mended_in_the_field(
     assert field_of(response.content.decode()) == text
 
 
+def test_missing_models_and_what_cannot_run_are_listed_with_values_of_the_wrong_shape(client: Client) -> None:
+    agents = [
+        {"name": "Ada", "model": "simulated/fas", "temperature": -1},
+        {"name": "Ben", "model": "simulated/fast", "prompt": "{{agents.cleo}}"},
+    ]
+    faults = faults_of(ask(client, written(agents=agents, colour=1)).content.decode())
+    paths = [fault.partition(" ")[0] for fault in faults]
+    assert paths == ["colour", "agents[0].temperature", "agents[0].model", "agents[1].prompt"]
+    assert "did you mean simulated/fast?" in faults[2]
+
+
 def test_every_fault_is_listed_not_only_the_first(client: Client) -> None:
     agents = [{"name": "", "model": "default"}, {"model": 5, "temperature": -1}]
     faults = faults_of(ask(client, written(agents=agents, colour=1)).content.decode())

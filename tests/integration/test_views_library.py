@@ -47,6 +47,20 @@ def test_it_lists_own_chains_with_their_plan_and_models_and_the_demo_chains(
         assert words in page
 
 
+def test_a_long_chain_is_drawn_short(client: Client, alice: User) -> None:
+    single = [agent(f"Single{number}") for number in range(11)]
+    group = [agent(f"Member{number}", ConnectionType.PARALLEL) for number in range(8)]
+    chain_of(alice, *group, *single, name="Long")
+    for page in (show(client), client.get(reverse("home")).content.decode()):
+        drawing = page.partition('<span class="plan">')[2].partition("</form>")[0].partition("</li>")[0]
+        assert "Member4" in drawing
+        assert "Single3" in drawing
+        assert "Member5" not in drawing
+        assert "Single4" not in drawing
+        assert "and 3 more" in drawing
+        assert "7 more stages" in drawing
+
+
 def test_a_person_without_chains_is_told_how_to_get_some(client: Client) -> None:
     page = show(client)
     assert "No chains of your own yet" in page

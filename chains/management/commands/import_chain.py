@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chains import actions
-from chains.chainfile import ChainFileError, parse_chain_file
+from chains.chainfile import ChainFileError
 from chains.management.people import person
 
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         owner = person(options["owner"])
         data = _read(options["file"])
         try:
-            result = actions.import_chain(owner=owner, file=parse_chain_file(data))
+            result = actions.import_chain(owner=owner, file=actions.read_chain_file(data))
         except ChainFileError as error:
             faults = "\n".join(f"  {fault}" for fault in error.faults)
             raise CommandError(
