@@ -75,3 +75,19 @@ def test_the_log_in_form_needs_no_script(page: Page):
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="New session")).to_be_visible()
+
+
+def test_a_message_that_nobody_can_close_keeps_nothing_from_being_clicked(page: Page):
+    sign_up(page, "collector")
+    page.get_by_role("link", name="Chains").click()
+    page.get_by_role("button", name="New chain").first.click()
+    page.goto("/chains/new-chain/export")
+    message = page.get_by_text("“New chain” was never published")
+    expect(message).to_be_visible()
+    # The button stands where the message would; a click waits until nothing is above it.
+    page.get_by_role("button", name="New chain", exact=True).first.click()
+    page.get_by_role("link", name="Versions").click()
+    expect(page.get_by_text("It was never published")).to_be_visible()
+    page.get_by_role("link", name="Publish…").click()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.get_by_text("Published as v1.")).to_be_visible()
