@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from chains import queries
+from chains.engine.drafts import CHAIN_FIELDS, VERSION_FIELDS
 from chains.engine.plan import Fault, Severity
 from chains.models import LanguageModel
 from chains.models.chain import ConnectionType
@@ -56,8 +57,11 @@ def connections() -> list[dict[str, str]]:
 
 
 @register.simple_tag
-def editor_state(page: queries.EditorPage, *, with_texts: bool = False) -> str:
-    """Write what the page's script must know of a draft. ``with_texts`` adds what a rename rewrites."""
+def editor_state(page: queries.EditorPage, *, with_texts: bool = False, with_settings: bool = False) -> str:
+    """Write what the page's script must know of a draft.
+
+    ``with_texts`` adds what a rename rewrites, ``with_settings`` what stands outside of the canvas.
+    """
     cards = _cards(page)
     state: dict[str, Any] = {
         "revision": page.revision,
@@ -68,6 +72,8 @@ def editor_state(page: queries.EditorPage, *, with_texts: bool = False) -> str:
         state["texts"] = {
             card.agent.pk: {"prompt": card.agent.prompt, "condition": card.agent.condition} for card in cards
         }
+    if with_settings:
+        state["texts"] = {"settings": _settings(page)}
     return json.dumps(state)
 
 
@@ -109,6 +115,11 @@ def search_words(model: LanguageModel) -> str:
     return f"{model.name} {model.label} {model.provider.name}".lower()
 
 
+def _settings(page: queries.EditorPage) -> dict[str, str]:
+    said = {name: getattr(page.chain, name) for name in CHAIN_FIELDS}
+    return said | {name: getattr(page.draft, name) for name in VERSION_FIELDS}
+
+
 def _thousands(tokens: int) -> str:
     return f"{tokens / 1_000_000:.3g}M" if tokens >= 1_000_000 else f"{tokens / 1_000:.0f}k"
 
@@ -119,7 +130,7 @@ def _cards(page: queries.EditorPage) -> list[queries.AgentCard]:
 
 def _place(cards: list[queries.AgentCard], fault: Fault) -> str:
     if fault.agent is None:
-        return "canvas"
+        return "add-0"
     return f"{CONTROLS.get(fault.field, 'name')}-{cards[fault.agent].agent.pk}"
 
 

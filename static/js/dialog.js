@@ -1,8 +1,9 @@
 // What is loaded into the dialog opens it; without this script the same link leads to a page.
 const dialog = document.getElementById("dialog");
 
-document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target !== dialog || !dialog.firstElementChild) return;
+// Not sooner: what is shown already works.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.detail.target !== dialog || !dialog.firstElementChild || dialog.open) return;
   document.getElementById("sidebar").hidePopover?.();
   dialog.showModal();
 });

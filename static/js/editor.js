@@ -55,8 +55,9 @@ document.addEventListener("click", (event) => {
   const isOpen = document.getElementById("editor-aside").toggleAttribute("data-open");
   toggle.setAttribute("aria-expanded", String(isOpen));
 });
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.successful && event.detail.elt.matches("[data-closes]")) document.getElementById("dialog").close();
+// Before the canvas comes: in a page behind a dialog nothing can take the focus.
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.requestConfig.elt.matches("[data-closes]")) document.getElementById("dialog").close();
 });
 // Enter in a field of one line saves it now instead of sending the page.
 document.addEventListener("submit", (event) => {

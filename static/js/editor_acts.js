@@ -1,31 +1,28 @@
 // What changes the shape of a chain: one act after the other, each after what is typed has been saved.
 import { readState, state } from "./editor_faults.js";
-import { adopt, flush, notice } from "./editor_save.js";
+import { clearNotice, notice } from "./editor_notice.js";
+import { adopt, flush } from "./editor_save.js";
 
 // What changes nothing of the draft need not wait for its turn.
 const UNORDERED = "[data-composer], [data-stop-form], [data-try], .rule-try, [type=search]";
-const acts = []; // what waits: functions that return a promise
-let isActing = false;
-let before = null; // who had the focus when the canvas was replaced, and who was there
+let turn = Promise.resolve(); // when the acts that were asked for so far are over
+let before = null; // what the canvas was when it was replaced, and who was there
 
 const isEditors = (element) => element?.closest?.("[data-editor]") || element?.closest?.("[data-closes]");
 const canvas = () => document.getElementById("canvas");
 const agents = () => [...document.querySelectorAll(".agent-card")].map((card) => card.dataset.agent);
 
-async function act(work) {
-  acts.push(work);
-  if (isActing) return;
-  isActing = true;
-  while (acts.length) {
-    const next = acts.shift();
-    // What waits for a decision between two texts does not hold up drawing them.
-    if ((await flush()) || next === redraw) await next();
-    else {
-      acts.length = 0;
-      notice("That has to wait until what you typed is saved.");
-    }
-  }
-  isActing = false;
+// An act that failed has told why by then, and the next one has its turn all the same.
+function act(work) {
+  turn = turn.then(() => take(work)).catch((error) => error && reportError(error));
+  return turn;
+}
+
+async function take(work) {
+  if (work !== redraw) clearNotice();
+  // What waits for a decision between two texts does not hold up drawing them.
+  if ((await flush()) || work === redraw) await work();
+  else notice("That has to wait until what you typed is saved.");
 }
 
 // Ask the server to do an act. It answers with the canvas as it is then.
@@ -40,21 +37,17 @@ function redraw() {
 
 // A form or link of the editor waits for its turn; by then another act may have drawn it anew.
 function confirm(event) {
-  const { elt, issueRequest, triggeringEvent, path } = event.detail;
+  const { elt, issueRequest, triggeringEvent } = event.detail;
   // Requests of scripts have no event, and take their turn before they begin.
   if (!triggeringEvent || !isEditors(elt) || elt.matches(UNORDERED)) return;
   event.preventDefault();
-  const { submitter } = triggeringEvent;
-  const id = submitter?.id || elt.id;
+  const id = (triggeringEvent.submitter ?? elt).id;
   act(() => {
     if (elt.isConnected) return done(elt, () => issueRequest(true));
-    const again = id && document.getElementById(id);
-    if (!again || again.getAttribute("aria-disabled") === "true") return null;
-    return htmx.ajax("POST", path, { source: again.form, target: canvas(), swap: "outerHTML", values: { revision: state.revision, ...valueOf(submitter) } });
+    // The one in its place waits for a turn of its own.
+    return id && document.getElementById(id)?.click();
   });
 }
-
-const valueOf = (button) => (button?.name ? { [button.name]: button.value } : {});
 
 function done(elt, begin) {
   return new Promise((resolve) => {
@@ -79,20 +72,31 @@ function configure(event) {
 function leaving(event) {
   if (event.detail.target.id !== "canvas") return;
   const focused = document.activeElement;
-  before = { agents: agents(), agent: focused?.closest(".agent-card")?.dataset.agent, scroll: scrolled().scrollTop };
+  before = {
+    agents: agents(),
+    agent: focused?.closest(".agent-card")?.dataset.agent,
+    open: [...canvas().querySelectorAll(".agent-more[open]")].map(agentOf),
+    caret: { id: focused?.id, start: focused?.selectionStart, end: focused?.selectionEnd },
+    scroll: scrolled().scrollTop,
+    isTravel: event.detail.requestConfig.elt.matches(".editor-undo"),
+  };
 }
 
+const agentOf = (part) => part.closest(".agent-card").dataset.agent;
 const scrolled = () => document.getElementById("main");
 
 function arrived() {
   readState();
+  for (const more of canvas().querySelectorAll(".agent-more")) more.open ||= before.open.includes(agentOf(more));
   adopt(canvas());
   scrolled().scrollTop = before.scroll;
   const added = agents().filter((agent) => !before.agents.includes(agent));
   const isLost = document.activeElement === document.body || document.activeElement === null;
   const isOne = added.length === 1 && agents().length > before.agents.length;
-  if (isOne && document.activeElement?.closest(".editor-history") === null) focusName(added[0]);
+  // Who undoes or redoes goes on doing so, whatever comes back by it.
+  if (isOne && !before.isTravel) focusName(added[0]);
   else if (isLost && before.agent) focusNear(before.agent);
+  else putCaret(before.caret);
 }
 
 function focusName(agent) {
@@ -105,8 +109,14 @@ function focusName(agent) {
 function focusNear(agent) {
   const card = document.getElementById(`agent-${agent}`);
   const place = card ?? document.getElementById(`agent-${agents()[Math.max(0, before.agents.indexOf(agent) - 1)]}`);
-  place?.querySelector(".agent-acts button").focus();
+  (place?.querySelector(".agent-acts button") ?? document.getElementById("add-0")).focus();
   card?.scrollIntoView({ block: "nearest" });
+}
+
+// In a text that was drawn anew one goes on typing where one was.
+function putCaret({ id, start, end }) {
+  const field = document.activeElement;
+  if (id && field.id === id && start !== undefined && start !== null) field.setSelectionRange(start, end);
 }
 
 function pressed(event) {
@@ -116,6 +126,10 @@ function pressed(event) {
   if (event.target.matches("input:not([type=radio]), textarea, select") || document.querySelector("dialog[open]")) return;
   event.preventDefault();
   document.getElementById(letter === "y" || event.shiftKey ? "redo" : "undo").click();
+}
+
+function failed({ detail }, how) {
+  if (["canvas", "dialog"].includes(detail.target?.id)) notice(`The server ${how}: nothing was changed. Try again.`);
 }
 
 export function start() {
@@ -128,13 +142,10 @@ export function start() {
     before = null;
     document.dispatchEvent(new CustomEvent("editor:drawn"));
   });
-  document.body.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.failed && event.detail.target?.id === "canvas" && !event.detail.xhr.status) {
-      notice("The server could not be reached: nothing was changed. Try again.");
-    }
-  });
+  document.body.addEventListener("htmx:sendError", (event) => failed(event, "could not be reached"));
+  document.body.addEventListener("htmx:responseError", (event) => failed(event, `answered with an error (${event.detail.xhr.status})`));
   document.addEventListener("keydown", pressed);
-  document.addEventListener("editor:stale", () => act(redraw));
+  document.addEventListener("editor:stale", () => void act(redraw));
   document.addEventListener("click", (event) => {
     if (event.target.closest("#editor-history [aria-disabled=true]")) event.preventDefault();
   }, { capture: true });

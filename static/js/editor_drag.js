@@ -11,19 +11,28 @@ const OPTIONS = {
   bubbleScroll: true,
 };
 
-function dropped({ item, from, to, oldDraggableIndex, newDraggableIndex }) {
+async function dropped({ item, from, to, oldDraggableIndex, newDraggableIndex }) {
   document.querySelector(".canvas").removeAttribute("data-dragging");
   if (from === to && oldDraggableIndex === newDraggableIndex) return;
-  const cards = [...document.querySelectorAll(".canvas .agent-card")];
-  const values = { index: cards.indexOf(item) };
-  const wasGrouped = from.querySelectorAll(".agent-card").length > (from === to ? 1 : 0);
-  if (to.dataset.cards !== undefined && from !== to) {
+  await post(item.querySelector(".agent-acts").getAttribute("action"), placeOf(item, from, to));
+  // The canvas that took it was drawn anew: if this one is still there, the chain is what it was.
+  if (item.isConnected) putBack(item, from, oldDraggableIndex);
+}
+
+function placeOf(item, from, to) {
+  const values = { index: [...document.querySelectorAll(".canvas .agent-card")].indexOf(item) };
+  if (from === to) return values;
+  if (to.dataset.cards !== undefined) {
     const companion = item.previousElementSibling ?? item.nextElementSibling;
-    Object.assign(values, { connection_type: "parallel", beside: companion.dataset.agent });
-  } else if (from !== to && wasGrouped) {
-    values.connection_type = "direct";
+    return { ...values, connection_type: "parallel", beside: companion.dataset.agent };
   }
-  post(item.querySelector(".agent-acts").getAttribute("action"), values);
+  const wasGrouped = from.querySelector(".agent-card") !== null;
+  return wasGrouped ? { ...values, connection_type: "direct" } : values;
+}
+
+function putBack(item, list, index) {
+  item.remove();
+  list.insertBefore(item, list.querySelectorAll(":scope > .agent-card")[index] ?? null);
 }
 
 export function refresh() {

@@ -5,7 +5,7 @@ const refusals = new Map(); // "place field" → message
 export function readState() {
   const { texts, ...said } = JSON.parse(document.getElementById("editor-state").value);
   Object.assign(state, said);
-  for (const card of document.querySelectorAll(".agent-card")) showFaults(card);
+  for (const part of document.querySelectorAll("[data-agent]")) showFaults(part);
   for (const fault of state.faults.filter((one) => one.agent === null)) showChainFault(fault);
   document.dispatchEvent(new CustomEvent("editor:state", { detail: { texts: texts ?? {} } }));
 }
@@ -15,6 +15,7 @@ function showChainFault({ message }) {
   if (place) put(place, [{ message, severity: "fault" }]);
 }
 
+// Of an agent's card, or of the chain's settings, which have no faults of their own.
 function showFaults(card) {
   const place = card.dataset.agent;
   const mine = state.faults.filter((fault) => String(fault.agent) === place);
@@ -56,6 +57,8 @@ export function showRefusal(place, field, message) {
   put(line, [{ message, severity: "fault" }]);
   markControl(part, field, true);
 }
+
+export const isRefused = (place, field) => refusals.has(`${place} ${field}`);
 
 export function clearRefusal(place, field) {
   refusals.delete(`${place} ${field}`);

@@ -62,10 +62,17 @@ function pick(option) {
   picker.hidePopover();
 }
 
+// The list stands at the end of the page: the tab key goes on from the button instead.
+function leave() {
+  picker.hidePopover();
+  button.focus();
+}
+
 function pressed(event) {
   if (event.key === "ArrowDown") move(1);
   else if (event.key === "ArrowUp") move(-1);
   else if (event.key === "Enter" && active) pick(active);
+  else if (event.key === "Tab") return leave();
   else return;
   event.preventDefault();
 }
@@ -87,5 +94,5 @@ export function start() {
     const option = event.target.closest("[data-model]");
     if (option) pick(option);
   });
-  picker.addEventListener("toggle", (event) => event.newState === "closed" && button?.isConnected && button.focus());
+  picker.addEventListener("toggle", (event) => event.newState === "closed" && document.activeElement === document.body && button?.focus());
 }

@@ -4,7 +4,9 @@ import { state } from "./editor_faults.js";
 const NAME = /\\\{\{|\{\{([^{}]*)\}\}/g;
 const BEGUN = /\{\{\s*([A-Za-z0-9_.-]*)$/;
 const LONGEST_NAME = 120;
+const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 const list = document.getElementById("offers");
+const entered = new WeakSet(); // the texts in which somebody has put the caret
 let field = null; // the text that the list belongs to
 let chosen = 0;
 
@@ -38,9 +40,9 @@ function showChips(card) {
   if (present.join() === names.join()) return;
   row.querySelectorAll("[data-name]").forEach((chip) => chip.remove());
   row.append(
-    ...names.map((name) => {
+    ...names.map((name, place) => {
       const chip = document.createElement("button");
-      Object.assign(chip, { type: "button", className: "name-chip", textContent: name, tabIndex: -1 });
+      Object.assign(chip, { type: "button", className: "name-chip", textContent: name, tabIndex: place ? -1 : 0 });
       chip.dataset.name = name;
       return chip;
     }),
@@ -152,13 +154,31 @@ export function start() {
     const option = event.target.closest("[data-offer]");
     if (option) accept(option.dataset.offer);
   });
-  document.addEventListener("pointerdown", (event) => {
+  document.addEventListener("focusin", (event) => isPrompt(event.target) && entered.add(event.target));
+  document.addEventListener("mousedown", (event) => event.target.closest("[data-name]") && event.preventDefault());
+  document.addEventListener("click", (event) => {
     const chip = event.target.closest("[data-name]");
-    if (!chip) return;
-    event.preventDefault();
-    const area = chip.closest(".prompt-field").querySelector("[data-offers]");
-    insert(area, `{{${chip.dataset.name}}}`, area.selectionStart, area.selectionEnd);
+    if (chip) putIn(chip);
   });
+  document.addEventListener("keydown", (event) => {
+    const chip = event.target.closest("[data-name]");
+    if (chip && event.key in STEPS) walk(chip, STEPS[event.key]);
+  });
+}
+
+function putIn(chip) {
+  const area = chip.closest(".prompt-field").querySelector("[data-offers]");
+  const end = area.value.length;
+  const [from, to] = entered.has(area) ? [area.selectionStart, area.selectionEnd] : [end, end];
+  insert(area, `{{${chip.dataset.name}}}`, from, to);
+}
+
+// A row of chips is one stop of the tab key; arrows lead along it.
+function walk(chip, step) {
+  const chips = [...chip.parentElement.querySelectorAll("[data-name]")];
+  const next = chips[(chips.indexOf(chip) + step + chips.length) % chips.length];
+  for (const one of chips) one.tabIndex = one === next ? 0 : -1;
+  next.focus();
 }
 
 export function refresh() {

@@ -1,6 +1,7 @@
 // Saves what is typed: soon, in turn, and again when the server could not be reached. Nothing typed is lost: until
 // it is saved a copy lies in the browser's storage, and the next window of this draft finds it there.
-import { clearRefusal, readState, showRefusal, state } from "./editor_faults.js";
+import { clearRefusal, isRefused, readState, showRefusal, state } from "./editor_faults.js";
+import { notice } from "./editor_notice.js";
 
 const PAUSE_MS = 600;
 const NAME_PAUSE_MS = 1_200; // a name is rewritten wherever it is used: not at every letter
@@ -18,6 +19,7 @@ const blocked = new Map(); // place → the pairs of texts there that wait for a
 let timer = null;
 let saving = null;
 let retry = FIRST_RETRY_MS;
+let isKept = true; // whether the browser took the copy
 
 export const placeOf = (control) => control.closest("[data-agent]").dataset.agent;
 const partOf = (place) => document.querySelector(`[data-agent="${place}"]`);
@@ -44,9 +46,11 @@ export function adopt(part) {
       if (control && part.contains(control) && valueOf(control) !== value) setValue(control, value);
     }
   }
+  for (const place of unsaved.keys()) if (!partOf(place)) gone(place);
   for (const [place, texts] of blocked) {
     if (part.contains(partOf(place))) showConflict(place, texts);
   }
+  if (unsaved.size) showState();
 }
 
 export function storeValue(place, field, value) {
@@ -63,7 +67,7 @@ export function touched(control, pause) {
   unsaved.get(place).set(field, valueOf(control));
   clearRefusal(place, field);
   keepCopy();
-  show("unsaved", "Not saved yet");
+  showState();
   plan(pause ?? (field === "name" ? NAME_PAUSE_MS : PAUSE_MS));
 }
 
@@ -83,11 +87,12 @@ export async function flush() {
   return blocked.size === 0;
 }
 
-const nextPlace = () => [...unsaved.keys()].find((place) => !blocked.has(place));
-export const hasUnsaved = () => unsaved.size > 0 || saving !== null;
+// What the server refused stays unsaved, and is sent again only once it has been changed.
+const sendable = (place) => [...unsaved.get(place)].filter(([field]) => !isRefused(place, field));
+const nextPlace = () => [...unsaved.keys()].find((place) => !blocked.has(place) && sendable(place).length);
 
 async function save(place) {
-  const sent = new Map(unsaved.get(place));
+  const sent = new Map(sendable(place));
   show("saving", "Saving…");
   let response;
   try {
@@ -122,7 +127,7 @@ async function take(place, sent, response) {
   settle(place, sent);
   htmx.swap(document.body, html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });
   readState();
-  showSaved();
+  showState();
   return true;
 }
 
@@ -139,21 +144,31 @@ function settle(place, sent) {
 }
 
 function refused(place, sent, { field, message }) {
-  const at = sent.has(field) ? field : [...sent.keys()][0];
+  // No field of it: the whole place has gone, and what stands there now is drawn.
+  if (!field) {
+    gone(place);
+    document.dispatchEvent(new CustomEvent("editor:stale"));
+    return true;
+  }
   // The rest of what was sent is as good as before: it goes again, without the part that was refused.
-  unsaved.get(place)?.delete(at);
-  if (unsaved.get(place)?.size === 0) unsaved.delete(place);
-  showRefusal(place, at, message);
-  show("refused", "One field is not saved");
+  showRefusal(place, sent.has(field) ? field : [...sent.keys()][0], message);
+  showState();
   return true;
 }
 
 function gone(place) {
+  if (!unsaved.has(place)) return true;
   const texts = [...unsaved.get(place).values()].join("\n\n");
-  unsaved.delete(place);
+  forget(place);
   keepCopy();
   notice("That agent is not there any more, perhaps because of another window. What you typed:", texts);
   return true;
+}
+
+function forget(place) {
+  for (const field of unsaved.get(place).keys()) clearRefusal(place, field);
+  unsaved.delete(place);
+  blocked.delete(place);
 }
 
 function later(words) {
@@ -193,7 +208,7 @@ export function showConflict(place, texts) {
     banner.querySelector(`[data-keep="${choice}"]`).addEventListener("click", () => decide(place, texts, choice));
   }
   partOf(place).querySelector("[data-conflict]").replaceChildren(banner);
-  show("refused", "Changed in two windows: choose a text");
+  showState();
 }
 
 function decide(place, texts, choice) {
@@ -209,22 +224,8 @@ function decide(place, texts, choice) {
   }
   keepCopy();
   controlOf(place, texts[0].name)?.focus();
-  flush().then((isSaved) => isSaved && showSaved());
-}
-
-export function notice(words, text = "") {
-  const place = document.getElementById("editor-notice");
-  const sentence = document.createElement("p");
-  sentence.textContent = words;
-  place.replaceChildren(sentence);
-  if (text) {
-    const area = document.createElement("textarea");
-    area.readOnly = true;
-    area.value = text;
-    area.setAttribute("aria-label", "What you typed");
-    place.append(area);
-  }
-  place.hidden = false;
+  showState();
+  flush();
 }
 
 // The line that says how it stands
@@ -235,24 +236,28 @@ function show(name, words) {
   line.querySelector("[data-save-words]").textContent = words;
 }
 
-export function showSaved() {
-  if (unsaved.size || saving?.isWaiting) return;
+function showState() {
+  if (blocked.size) return show("refused", "Changed in two windows: choose a text");
+  if (nextPlace()) return show("unsaved", "Not saved yet");
+  if (unsaved.size) return show("refused", "What is marked below is not saved");
   const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   show("saved", `Saved · ${time}`);
 }
 
 // The copy in the browser
 
-function keepCopy() {
+function keepCopy(at = Date.now()) {
   const places = [...unsaved].map(([place, fields]) => [
     place,
     [...fields].map(([field, value]) => [field, value, stored.get(controlOf(place, field)) ?? ""]),
   ]);
   try {
-    if (places.length) localStorage.setItem(key, JSON.stringify({ at: Date.now(), places }));
+    if (places.length) localStorage.setItem(key, JSON.stringify({ at, places }));
     else localStorage.removeItem(key);
+    isKept = true;
   } catch {
     // A full or forbidden storage: what is typed is still here, and saved over the wire.
+    isKept = false;
   }
 }
 
@@ -270,6 +275,7 @@ function takeCopy(place, fields) {
   const clashing = [];
   for (const [field, value, known] of fields) {
     const control = controlOf(place, field);
+    if (!control) notice("You typed this into an agent that is not there any more:", value);
     if (!control || valueOf(control) === value) continue;
     const theirs = valueOf(control);
     setValue(control, value);
@@ -289,6 +295,13 @@ function takeEarly() {
   }
 }
 
+// The last moment of this window: what is unsaved goes out, and whoever comes next need not wait for this one.
+function leave() {
+  if (!unsaved.size) return;
+  flush();
+  keepCopy(0);
+}
+
 export function start() {
   adopt(editor);
   takeEarly();
@@ -296,7 +309,8 @@ export function start() {
   setTimeout(() => findCopies(false), ABANDONED_MS + 1_000);
   setInterval(() => unsaved.size && keepCopy(), 2_000);
   window.addEventListener("online", () => flush());
-  window.addEventListener("pagehide", () => unsaved.size && flush());
+  window.addEventListener("pagehide", leave);
   document.addEventListener("visibilitychange", () => document.hidden && unsaved.size && flush());
-  window.addEventListener("beforeunload", (event) => hasUnsaved() && event.preventDefault());
+  // A copy that lies in the browser is found again: only without one is there something to lose.
+  window.addEventListener("beforeunload", (event) => unsaved.size && !isKept && event.preventDefault());
 }
