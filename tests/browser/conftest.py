@@ -19,6 +19,7 @@ from playwright.sync_api import (
 )
 
 from tests.browser import stage as stages
+from tests.browser.editor import EDITOR, bring_in
 from tests.browser.stage import OWNER, Stage
 from tests.servers import Server
 
@@ -145,3 +146,15 @@ def window(new_context: Callable[..., BrowserContext], stage: Stage) -> Callable
         return context.new_page()
 
     return open_window
+
+
+@pytest.fixture
+def editor(window: Callable[..., Page]) -> Callable[..., Page]:
+    """Open a chain of these agents, published as version 1, in its editor: ``editor({"name": "Ada"})``."""
+
+    def open_editor(*agents: dict[str, object], name: str = "Draft", **options: object) -> Page:
+        page = window(EDITOR, **options)
+        page.goto(bring_in(page.context, name, *agents))
+        return page
+
+    return open_editor
