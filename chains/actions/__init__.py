@@ -1,5 +1,6 @@
 """What a user can do. Plain, blocking functions; each is one transaction, and hints go out after it."""
 
+from chains.actions.agent_fields import as_typed
 from chains.actions.agents import add_agent, duplicate_agent, move_agent, remove_agent, save_agent
 from chains.actions.catalogue import add_listed_models, load_defaults
 from chains.actions.chains import (
@@ -53,6 +54,7 @@ __all__ = [
     "add_agent",
     "add_listed_models",
     "archive_chain",
+    "as_typed",
     "bring_back_chain",
     "check_draft",
     "continue_run",

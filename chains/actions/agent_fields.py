@@ -28,6 +28,13 @@ def read_field(name: str, text: str) -> Value:
         raise ActionError(str(error), field=name) from error
 
 
+def as_typed(value: Value) -> str:
+    """Write what a column holds as somebody types it: 7, not 7.0."""
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
+    return "" if value is None else str(value)
+
+
 def read_connection(text: str) -> str:
     """Return a connection. Raises ``ActionError`` for what is none."""
     if text not in ConnectionType.values:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from django.utils.text import slugify
 
-from chains.actions.agent_fields import read_connection, read_field
+from chains.actions.agent_fields import as_typed, read_connection, read_field
 from chains.actions.drafts import copies, edit_draft
 from chains.actions.errors import ActionError, StaleDraft
 from chains.actions.names import MAX_NAME
@@ -191,5 +191,4 @@ def _column(field: str) -> str:
 
 
 def _text_of(agent: Agent, field: str) -> str:
-    value = getattr(agent, _column(field))
-    return "" if value is None else str(value)
+    return as_typed(getattr(agent, _column(field)))

@@ -72,6 +72,11 @@ def file_under(chain: Chain, names: Iterable[str]) -> list[str]:
     return tags
 
 
+def same_tags(one: str, other: str) -> bool:
+    """Whether two lists with commas between their tags name the same ones."""
+    return _tidy(one.split(",")).keys() == _tidy(other.split(",")).keys()
+
+
 @transaction.atomic
 def duplicate_chain(*, chain: Chain) -> Chain:
     """Copy a chain as it stands: its newest version, its draft, its tags. Nothing of its history."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from chains.actions.drafts import edit_draft
 from chains.actions.errors import ActionError, StaleDraft
-from chains.actions.library import file_under
+from chains.actions.library import file_under, same_tags
 from chains.actions.names import tidy_name
 from chains.engine.attempt import storable
 from chains.engine.drafts import CHAIN_FIELDS
@@ -19,12 +19,18 @@ CHOICES = {"on_failure": OnFailure, "on_interruption": OnInterruption}
 
 
 def save_settings(
-    *, chain: Chain, draft: ChainVersion, fields: Mapping[str, object], revision: int
+    *,
+    chain: Chain,
+    draft: ChainVersion,
+    fields: Mapping[str, object],
+    revision: int,
+    known_tags: str | None = None,
 ) -> ChainVersion:
     """Save any of name, description, on_failure, on_interruption, and tags as one text with commas.
 
-    Undo leaves tags alone: they are not the draft's. Raises ``ActionError`` for the field that is wrong, and
-    has saved nothing then, or ``StaleDraft`` with both texts.
+    Undo leaves tags alone: they are not the draft's and have no revision. ``known_tags`` are those that the
+    window knows of. Raises ``ActionError`` for the field that is wrong, and has saved nothing then, or
+    ``StaleDraft`` with both texts.
     """
     mine = {name: str(value) for name, value in fields.items()}
     said = {name: _READERS[name](text) for name, text in mine.items() if name != "tags"}
@@ -36,17 +42,28 @@ def save_settings(
             theirs[name] = getattr(holder, name)
             setattr(holder, name, said[name])
         if "tags" in mine:
+            _refuse_unknown(draft, mine["tags"], known_tags)
             file_under(chain, mine["tags"].split(","))
         return "Changed the chain's settings"
 
     try:
         return edit_draft(draft=draft, revision=revision, change=change)
     except StaleDraft as error:
-        raise StaleDraft(revision=error.revision, theirs=theirs | _tags(chain, mine), mine=mine) from error
+        tags = {"tags": _tags(chain)} if "tags" in mine else {}
+        raise StaleDraft(revision=error.revision, theirs=theirs | tags, mine=mine) from error
 
 
-def _tags(chain: Chain, mine: Mapping[str, str]) -> dict[str, str]:
-    return {"tags": ", ".join(chain.tags.values_list("name", flat=True))} if "tags" in mine else {}
+def _refuse_unknown(draft: ChainVersion, mine: str, known: str | None) -> None:
+    """Let no window overwrite tags that it has not shown."""
+    if known is None or same_tags(mine, known):
+        return
+    stored = _tags(draft.chain)
+    if not same_tags(stored, known) and not same_tags(stored, mine):
+        raise StaleDraft(revision=draft.revision)
+
+
+def _tags(chain: Chain) -> str:
+    return ", ".join(chain.tags.values_list("name", flat=True))
 
 
 def _description(text: str) -> str:

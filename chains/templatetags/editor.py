@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from chains import queries
+from chains import actions, queries
 from chains.engine.drafts import CHAIN_FIELDS, VERSION_FIELDS
 from chains.engine.plan import Fault, Severity
 from chains.models import LanguageModel
@@ -118,6 +118,9 @@ def search_words(model: LanguageModel) -> str:
 def _settings(page: queries.EditorPage) -> dict[str, str]:
     said = {name: getattr(page.chain, name) for name in CHAIN_FIELDS}
     return said | {name: getattr(page.draft, name) for name in VERSION_FIELDS}
+
+
+register.filter("typed", actions.as_typed)
 
 
 def _thousands(tokens: int) -> str:

@@ -76,7 +76,11 @@ def settings_save(request: Request, slug: str) -> HttpResponse:
         request,
         slug,
         lambda draft, revision: actions.save_settings(
-            chain=draft.chain, draft=draft, fields=fields, revision=revision
+            chain=draft.chain,
+            draft=draft,
+            fields=fields,
+            revision=revision,
+            known_tags=request.POST.get("known_tags"),
         ),
         fields=fields,
     )

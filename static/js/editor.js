@@ -38,6 +38,18 @@ document.addEventListener("editor:drawn", () => {
   drag.refresh();
 });
 
+// What is said of an agent says the name that it has now.
+function relabel({ target }) {
+  if (!target.matches(".agent-name")) return;
+  const card = target.closest(".agent-card");
+  for (const part of [card, ...card.querySelectorAll("[data-label]")]) {
+    part.setAttribute("aria-label", part.dataset.label.replace("…", () => target.value));
+  }
+}
+
+document.addEventListener("input", relabel);
+document.addEventListener("editor:set", relabel);
+
 // A link to a fault leads into its field.
 document.addEventListener("click", (event) => {
   const link = event.target.closest(".fault-list a");

@@ -78,10 +78,12 @@ function leaving(event) {
     open: [...canvas().querySelectorAll(".agent-more[open]")].map(agentOf),
     caret: { id: focused?.id, start: focused?.selectionStart, end: focused?.selectionEnd },
     scroll: scrolled().scrollTop,
-    isTravel: event.detail.requestConfig.elt.matches(".editor-undo"),
+    canAdd: mayAdd(event.detail),
   };
 }
 
+// Who undoes goes on doing so, and what another window added is no reason to leave a text.
+const mayAdd = ({ requestConfig, xhr }) => requestConfig.verb === "post" && xhr.status < 400 && !requestConfig.elt.matches(".editor-undo");
 const agentOf = (part) => part.closest(".agent-card").dataset.agent;
 const scrolled = () => document.getElementById("main");
 
@@ -93,8 +95,7 @@ function arrived() {
   const added = agents().filter((agent) => !before.agents.includes(agent));
   const isLost = document.activeElement === document.body || document.activeElement === null;
   const isOne = added.length === 1 && agents().length > before.agents.length;
-  // Who undoes or redoes goes on doing so, whatever comes back by it.
-  if (isOne && !before.isTravel) focusName(added[0]);
+  if (isOne && before.canAdd) focusName(added[0]);
   else if (isLost && before.agent) focusNear(before.agent);
   else putCaret(before.caret);
 }

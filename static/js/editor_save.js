@@ -20,6 +20,7 @@ let timer = null;
 let saving = null;
 let retry = FIRST_RETRY_MS;
 let isKept = true; // whether the browser took the copy
+let isLeaving = false;
 
 export const placeOf = (control) => control.closest("[data-agent]").dataset.agent;
 const partOf = (place) => document.querySelector(`[data-agent="${place}"]`);
@@ -63,6 +64,7 @@ export function storeValue(place, field, value) {
 export function touched(control, pause) {
   const place = placeOf(control);
   const { field } = control.dataset;
+  if (valueOf(control) === stored.get(control) && !unsaved.get(place)?.has(field)) return;
   if (!unsaved.has(place)) unsaved.set(place, new Map());
   unsaved.get(place).set(field, valueOf(control));
   clearRefusal(place, field);
@@ -110,6 +112,8 @@ async function save(place) {
 
 function send(place, fields) {
   const body = new URLSearchParams({ revision: state.revision, ...Object.fromEntries(fields) });
+  // Tags are the chain's and have no revision: what this window knows of them stands for it.
+  if (fields.has("tags")) body.set("known_tags", stored.get(controlOf(place, "tags")));
   const isShort = body.toString().length < KEPT_ALIVE_BYTES;
   return fetch(partOf(place).querySelector("[data-fields]").getAttribute("action"), {
     method: "POST",
@@ -166,7 +170,11 @@ function gone(place) {
 }
 
 function forget(place) {
-  for (const field of unsaved.get(place).keys()) clearRefusal(place, field);
+  for (const [field, value] of unsaved.get(place)) {
+    clearRefusal(place, field);
+    const control = controlOf(place, field);
+    if (control) stored.set(control, value); // on its way off the page it says once more that it was changed
+  }
   unsaved.delete(place);
   blocked.delete(place);
 }
@@ -198,8 +206,8 @@ export function showConflict(place, texts) {
   for (const text of texts) {
     const shown = pair.cloneNode(true);
     shown.dataset.name = text.name;
-    shown.querySelector("[data-mine]").value = text.mine;
-    shown.querySelector("[data-theirs]").value = text.theirs;
+    shown.querySelector("[data-mine]").value = inWords(place, text.name, text.mine);
+    shown.querySelector("[data-theirs]").value = inWords(place, text.name, text.theirs);
     shown.querySelectorAll("[data-what]").forEach((what) => (what.textContent = text.name.replaceAll("_", " ")));
     pair.before(shown);
   }
@@ -209,6 +217,13 @@ export function showConflict(place, texts) {
   }
   partOf(place).querySelector("[data-conflict]").replaceChildren(banner);
   showState();
+}
+
+// A choice is told by its name.
+function inWords(place, field, value) {
+  const options = controlOf(place, field)?.options ?? [];
+  const model = field === "model" && document.querySelector(`[data-model="${value}"] .model-name`)?.textContent;
+  return model || ([...options].find((option) => option.value === value)?.text ?? value);
 }
 
 function decide(place, texts, choice) {
@@ -246,7 +261,9 @@ function showState() {
 
 // The copy in the browser
 
-function keepCopy(at = Date.now()) {
+// The copy of a window that goes is there for the next one at once.
+function keepCopy() {
+  const at = isLeaving ? 0 : Date.now();
   const places = [...unsaved].map(([place, fields]) => [
     place,
     [...fields].map(([field, value]) => [field, value, stored.get(controlOf(place, field)) ?? ""]),
@@ -295,11 +312,11 @@ function takeEarly() {
   }
 }
 
-// The last moment of this window: what is unsaved goes out, and whoever comes next need not wait for this one.
 function leave() {
+  isLeaving = true;
   if (!unsaved.size) return;
+  keepCopy();
   flush();
-  keepCopy(0);
 }
 
 export function start() {
@@ -310,6 +327,7 @@ export function start() {
   setInterval(() => unsaved.size && keepCopy(), 2_000);
   window.addEventListener("online", () => flush());
   window.addEventListener("pagehide", leave);
+  window.addEventListener("pageshow", () => (isLeaving = false));
   document.addEventListener("visibilitychange", () => document.hidden && unsaved.size && flush());
   // A copy that lies in the browser is found again: only without one is there something to lose.
   window.addEventListener("beforeunload", (event) => unsaved.size && !isKept && event.preventDefault());
