@@ -46,7 +46,7 @@ def post(context: BrowserContext, address: str, **fields: str) -> APIResponse:
 
 def bring_in(context: BrowserContext, name: str, *agents: dict[str, Any], **chain: object) -> str:
     """Import a chain of these agents, published as version 1, and return the address of its editor."""
-    slug = uuid.uuid4().hex
+    slug = chain.get("slug") or uuid.uuid4().hex
     parts = [{"model": MODEL, **agent} for agent in agents]
     file = {"format": "chainchat/1", "name": name, "slug": slug, **chain, "agents": parts}
     post(context, "/chains/import", do="version", text=json.dumps(file))

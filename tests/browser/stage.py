@@ -78,6 +78,16 @@ class Stage:
         assert moment is not None
         return moment
 
+    @contextmanager
+    def switched_off(self, model: str) -> Iterator[None]:
+        """Let nobody use a model of the catalogue meanwhile."""
+        change = (
+            "from chains.models import LanguageModel as M; M.objects.filter(model_id={!r}).update(enabled={})"
+        )
+        self._do(change.format(model, False))
+        yield
+        self._do(change.format(model, True))
+
     def import_chains(self) -> None:
         """Give the chains to their owner."""
         self.cookie_of(OWNER)
