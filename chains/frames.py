@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
 from django.template.loader import render_to_string
 
 from chains import queries
@@ -99,7 +100,10 @@ def _stale_runs(session: ChatSession, page: Page) -> list[int]:
     shown = page.runs.keys() & rows.keys()
     live = {run for run in shown if page.runs[run] in LIVE_RUN and rows[run] in LIVE_RUN}
     changed = {run for run in shown - live if page.runs[run] != rows[run]}
-    steps = AgentStep.objects.filter(run_id__in=live).values_list("run_id", "id", "status")
+    # A frame may tell the end of a run whose columns ended before the page was there to hear of it.
+    waiting = [step for step, status in page.steps.items() if status in LIVE_STEP]
+    in_question = Q(run_id__in=live) | Q(run_id__in=shown, pk__in=waiting)
+    steps = AgentStep.objects.filter(in_question).values_list("run_id", "id", "status")
     behind = {run for run, step, status in steps if _is_behind(page.steps.get(step, ""), status)}
     return sorted({run for run in rows if run > newest} | changed | behind)
 

@@ -163,9 +163,13 @@ def _receives(agent: Agent, context: str, known: Mapping[str, str]) -> str:
             sources.append(words)
     rest = ", with its prompt" if agent.prompt.strip() and not sources else ""
     receives = f"receives {spoken_list(sources) if sources else context}{rest}"
-    rule = agent.condition.strip()
-    condition = f", only if {rule if len(rule) <= 60 else rule[:59] + '…'}" if rule else ""
-    return f"{receives}{condition}."
+    return f"{receives}{_only_if(agent.condition.strip())}."
+
+
+def _only_if(rule: str) -> str:
+    if rule == "otherwise":
+        return ", if no other rule of its group holds"
+    return f", only if {rule if len(rule) <= 60 else rule[:59] + '…'}" if rule else ""
 
 
 # Trying a rule

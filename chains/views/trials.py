@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from chains import actions, queries
 from chains.forms import TrialForm
-from chains.models import Agent, Chain
+from chains.models import Agent, Chain, ChatSession
 from chains.views import access
 from chains.views.access import Request
 from chains.views.editor_page import editor_page
@@ -58,7 +58,7 @@ def chain_run(request: Request, slug: str) -> HttpResponse:
     if not request.htmx:
         return to_run(run)
     fresh = TrialForm(initial={"input": sent["input"]})
-    context = _context(chain, fresh) | {
+    context = _context(request, chain, fresh) | {
         "session": run.session,
         "live_run": run if run.is_live else None,
         "bands": queries.bands(session=run.session, run_ids=[run.pk]),
@@ -87,13 +87,13 @@ def sample_delete(request: Request, slug: str) -> HttpResponse:
     """Forget a sample message."""
     chain = access.chain_for(request, slug)
     actions.delete_sample(chain=chain, name=request.POST.get("name", ""))
-    return _form(request, chain, TrialForm())
+    return _form(request, chain, TrialForm(initial={"input": request.POST.get("input", "")}))
 
 
 def _form(request: Request, chain: Chain, form: TrialForm) -> HttpResponse:
     if not request.htmx:
         return redirect("chain_edit", chain.slug)
-    return render(request, "editor/trial_form.html", _context(chain, form))
+    return render(request, "editor/trial_form.html", _context(request, chain, form))
 
 
 def _form_again(request: Request, chain: Chain, form: TrialForm) -> HttpResponse:
@@ -101,11 +101,15 @@ def _form_again(request: Request, chain: Chain, form: TrialForm) -> HttpResponse
         for faults in form.errors.values():
             messages.error(request, str(faults[0]))
         return editor_page(request, chain, trial_form=form, status=UNPROCESSABLE)
-    return render(request, "editor/trial_form.html", _context(chain, form), status=UNPROCESSABLE)
+    return render(request, "editor/trial_form.html", _context(request, chain, form), status=UNPROCESSABLE)
 
 
-def _context(chain: Chain, form: TrialForm) -> dict[str, object]:
-    return {"chain": chain, "trial_form": form, "samples": list(chain.samples.all())}
+def _context(request: Request, chain: Chain, form: TrialForm) -> dict[str, object]:
+    # The test run that stands beside goes on whatever happens to its message.
+    number = request.POST.get("session", "")
+    sessions = ChatSession.objects.visible_to(request.user).filter(chain=chain)
+    session = sessions.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
+    return {"chain": chain, "trial_form": form, "samples": list(chain.samples.all()), "session": session}
 
 
 def _agent(chain: Chain, pk: int) -> Agent:

@@ -1,11 +1,13 @@
 // The test run beside the editor: the page follows the session of the newest one.
 import { flush } from "./editor_save.js";
+import { showLife } from "./page.js";
 import { watch } from "./session.js";
 
 const watched = new Set();
 
 document.body.addEventListener("htmx:afterSettle", () => {
-  const session = document.getElementById("composer").dataset.session;
+  showLife();
+  const { session } = document.getElementById("composer").dataset;
   if (!session || watched.has(session)) return;
   watched.add(session);
   watch(session);
@@ -19,10 +21,11 @@ document.addEventListener("click", (event) => {
   field.dispatchEvent(new Event("input", { bubbles: true }));
   field.focus();
 });
-// What runs is what was typed last.
+// What runs is what was typed last; a message can be kept whatever the draft says.
 document.body.addEventListener("htmx:confirm", async (event) => {
-  if (!event.detail.elt.matches("[data-composer]")) return;
+  const { elt, issueRequest, triggeringEvent } = event.detail;
+  if (!elt.matches("[data-composer]") || triggeringEvent.submitter?.hasAttribute("formaction")) return;
   event.preventDefault();
-  await flush();
-  event.detail.issueRequest(true);
+  if (await flush()) issueRequest(true);
+  else document.getElementById("composer-error").textContent = "The draft was not run, because what you typed in it is not saved yet.";
 });

@@ -17,7 +17,7 @@ from channels.testing import WebsocketCommunicator
 from django.test import Client
 from django.urls import path
 
-from chains import actions
+from chains import actions, frames
 from chains.chainfile import ChainFile, ChainFileAgent
 from chains.consumers import MAX_UNACKNOWLEDGED, RESTART, SessionConsumer, sockets
 from chains.engine.plan import ConnectionType
@@ -363,6 +363,17 @@ class TestPages:
         await window.open()
         await window.hello({answer.run.pk: "running"}, {answer.step.pk: shown})
         assert (await window.hear("bands"))["bands"][0]["run"] == answer.run.pk
+
+    async def test_a_page_that_heard_of_the_end_of_a_run_but_not_of_its_columns_is_shown_them(
+        self, answer: Answering
+    ):
+        await answer.store_end("The whole answer.")
+        await answer.end_run()
+        # The frame came between the greeting and the look at the rows.
+        page = frames.Page(runs={answer.run.pk: "completed"}, steps={answer.step.pk: "pending"})
+        shown = await in_db(frames.render, answer.session.pk, frames.Todo(look=True), page)
+        assert digest("The whole answer.") in shown["bands"][0]["html"]
+        assert not await in_db(frames.render, answer.session.pk, frames.Todo(look=True), page)
 
     async def test_a_page_that_is_ahead_of_the_rows_is_left_alone(
         self, alice: User, answer: Answering, window_of: OpenWindow
