@@ -20,6 +20,16 @@ MAX_TAG = 40  # characters
 MAX_NAME = 100
 
 
+class OtherTags(ActionError):
+    """A chain has other ``tags`` than somebody has seen."""
+
+    field = "tags"
+
+    def __init__(self, tags: Iterable[str]) -> None:
+        super().__init__("These tags were changed in another window meanwhile: look at both.")
+        self.tags = ", ".join(sorted(tags, key=str.casefold))
+
+
 @dataclass(frozen=True, slots=True)
 class ImportPreview:
     """What an import would do. ``chain`` is the one that the file's slug names, ``newest`` its version.
@@ -56,25 +66,25 @@ def set_tags(*, chain: Chain, names: Iterable[str]) -> list[str]:
     return file_under(chain, names)
 
 
-def file_under(chain: Chain, names: Iterable[str]) -> list[str]:
-    """Do what ``set_tags`` does, inside a transaction that has a lock of its own already."""
+def file_under(chain: Chain, names: Iterable[str], *, known: Iterable[str] | None = None) -> list[str]:
+    """Do what ``set_tags`` does, inside a transaction that has a lock of its own already.
+
+    ``known`` are the tags that somebody has seen: raises ``OtherTags`` if the chain has others by now.
+    """
     wanted = _tidy(names)
     _refuse_tags(list(wanted.values()))
     rows = ChainTag.objects.filter(chain__owner=chain.owner_id).values_list("chain", "name").distinct()
     spellings = {name.casefold(): name for pk, name in rows if pk != chain.pk}
     tags = sorted((spellings.get(key, name) for key, name in wanted.items()), key=str.casefold)
     kept = {name for pk, name in rows if pk == chain.pk}
+    if known is not None and _tidy(kept).keys() not in (_tidy(known).keys(), wanted.keys()):
+        raise OtherTags(kept)
     if not kept <= set(tags):
         chain.tags.exclude(name__in=tags).delete()
     new = (ChainTag(chain=chain, name=name) for name in tags if name not in kept)
     # The other lock may be that of another act, which files it under the same tag.
     ChainTag.objects.bulk_create(new, ignore_conflicts=True)
     return tags
-
-
-def same_tags(one: str, other: str) -> bool:
-    """Whether two lists with commas between their tags name the same ones."""
-    return _tidy(one.split(",")).keys() == _tidy(other.split(",")).keys()
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from typing import Any
 
 from chains.actions.drafts import edit_draft
 from chains.actions.errors import ActionError, StaleDraft
-from chains.actions.library import file_under, same_tags
+from chains.actions.library import OtherTags, file_under
 from chains.actions.names import tidy_name
 from chains.engine.attempt import storable
 from chains.engine.drafts import CHAIN_FIELDS
@@ -42,28 +42,21 @@ def save_settings(
             theirs[name] = getattr(holder, name)
             setattr(holder, name, said[name])
         if "tags" in mine:
-            _refuse_unknown(draft, mine["tags"], known_tags)
-            file_under(chain, mine["tags"].split(","))
+            known = None if known_tags is None else known_tags.split(",")
+            file_under(chain, mine["tags"].split(","), known=known)
         return "Changed the chain's settings"
 
     try:
         return edit_draft(draft=draft, revision=revision, change=change)
     except StaleDraft as error:
-        tags = {"tags": _tags(chain)} if "tags" in mine else {}
-        raise StaleDraft(revision=error.revision, theirs=theirs | tags, mine=mine) from error
+        raise StaleDraft(revision=error.revision, theirs=theirs | _tags(chain, mine), mine=mine) from error
+    except OtherTags as error:
+        theirs["tags"] = error.tags
+        raise StaleDraft(revision=draft.revision, theirs=theirs, mine=mine) from error
 
 
-def _refuse_unknown(draft: ChainVersion, mine: str, known: str | None) -> None:
-    """Let no window overwrite tags that it has not shown."""
-    if known is None or same_tags(mine, known):
-        return
-    stored = _tags(draft.chain)
-    if not same_tags(stored, known) and not same_tags(stored, mine):
-        raise StaleDraft(revision=draft.revision)
-
-
-def _tags(chain: Chain) -> str:
-    return ", ".join(chain.tags.values_list("name", flat=True))
+def _tags(chain: Chain, mine: Mapping[str, str]) -> dict[str, str]:
+    return {"tags": ", ".join(chain.tags.values_list("name", flat=True))} if "tags" in mine else {}
 
 
 def _description(text: str) -> str:

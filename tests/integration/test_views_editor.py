@@ -153,6 +153,45 @@ def test_the_second_window_gets_both_texts(browser: Client, chain: Chain) -> Non
     assert agent_of(chain, "Editor").prompt == "first"
 
 
+def test_tags_that_a_window_has_not_shown_are_not_overwritten(browser: Client, chain: Chain) -> None:
+    actions.set_tags(chain=chain, names=["theirs"])
+
+    refused = post(browser, chain, "settings_save", headers=HTMX, tags="mine", known_tags="")
+    tags = list(chain.tags.values_list("name", flat=True))
+    taken = post(browser, chain, "settings_save", headers=HTMX, tags="mine", known_tags="Theirs")
+
+    assert refused.status_code == 409
+    assert refused.json()["theirs"] == {"tags": "theirs"}
+    assert tags == ["theirs"]
+    assert taken.status_code == 200
+    assert list(chain.tags.values_list("name", flat=True)) == ["mine"]
+
+
+def test_a_number_is_told_as_it_was_typed(browser: Client, chain: Chain) -> None:
+    editor, revision = agent_of(chain, "Editor"), draft_of(chain).revision
+    post(browser, chain, "agent_save", editor.pk, headers=HTMX, temperature="1")
+
+    stale = post(browser, chain, "agent_save", editor.pk, headers=HTMX, temperature="2", revision=revision)
+
+    assert stale.json()["theirs"] == {"temperature": "1"}
+    page = browser.get(reverse("chain_edit", args=[chain.slug])).content.decode()
+    assert re.search(r'data-field="temperature"[^>]* value="1"', page)
+
+
+def test_a_sample_that_is_kept_or_forgotten_takes_neither_the_message_nor_the_run_away(
+    browser: Client, chain: Chain
+) -> None:
+    fields = {"input": "Is it so?", "request_id": "one"}
+    browser.post(reverse("chain_run", args=[chain.slug]), fields, headers=HTMX)
+    session = Run.objects.get().session_id
+
+    for to in ("sample_save", "sample_delete"):
+        sent = {"name": "Hard one", "input": "And now?", "session": session}
+        html = browser.post(reverse(to, args=[chain.slug]), sent, headers=HTMX).content.decode()
+        assert "And now?" in html
+        assert reverse("session_detail", args=[session]) in html
+
+
 def test_without_a_script_the_second_window_sees_both_texts(browser: Client, chain: Chain) -> None:
     editor, revision = agent_of(chain, "Editor"), draft_of(chain).revision
     post(browser, chain, "agent_save", editor.pk, prompt="first words")
@@ -315,7 +354,13 @@ EDITS: dict[str, tuple[str, str | None, dict[str, object]]] = {
     "settings": (
         "settings_save",
         None,
-        {"name": "Longer", "description": "Very long", "on_failure": "continue", "tags": "new, old"},
+        {
+            "name": "Longer",
+            "description": "Very long",
+            "on_failure": "continue",
+            "tags": "new, old",
+            "known_tags": "older, Old",
+        },
     ),
 }
 
