@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from chains.engine import prompts
 from chains.engine.conditions import Condition, Subjects, Verdict, parse
 from chains.engine.history import history_messages
-from chains.engine.prompts import MemberResult, Sources
+from chains.engine.prompts import MemberResult, Part, Sources
 from chains.engine.spec import RunSpec, StepSpec
 from chains.providers.base import ChatMessage
 
@@ -23,18 +23,23 @@ class Skip:
 
 @dataclass(slots=True)
 class Context:
-    """Grows stage by stage. ``previous`` is handed on, ``tested`` is what conditions read of it."""
+    """Grows stage by stage. ``previous`` is handed on, ``tested`` is what conditions read of it.
+
+    ``passages`` are what ``previous`` consists of: they say from whom each part of it came.
+    """
 
     spec: RunSpec
     previous: str
     tested: str
     is_first: bool = True
     agents: dict[str, str] = field(default_factory=dict)
+    passages: tuple[Part, ...] = ()
 
     @classmethod
     def at_start(cls, spec: RunSpec) -> Context:
         """Stand before the first stage: everything is the user's message."""
-        return cls(spec=spec, previous=spec.input, tested=spec.input)
+        message = (Part(spec.input, "input"),)
+        return cls(spec=spec, previous=spec.input, tested=spec.input, passages=message)
 
     def choose(self, stage: Sequence[StepSpec]) -> tuple[list[StepSpec], list[Skip]]:
         """Divide a stage into those who run and those whose condition is false.
@@ -68,8 +73,9 @@ class Context:
 
     def messages(self, step: StepSpec) -> tuple[ChatMessage, ...]:
         """Return exactly what is sent for a step: system prompt, history, prompt."""
-        sources = Sources(input=self.spec.input, previous=self.previous, agents=self.agents)
-        prompt = prompts.render_prompt(step.prompt, sources, first_stage=self.is_first)
+        sources = Sources(self.spec.input, self.previous, self.agents, self.passages)
+        parts = prompts.render_parts(step.prompt, sources, first_stage=self.is_first)
+        prompt = prompts.joined(parts)
         history = history_messages(
             self.spec.history,
             slug=step.slug,
@@ -77,7 +83,7 @@ class Context:
             reserve=(len(step.system_prompt) + len(prompt)) // 4 + (step.max_output_tokens or 0),
         )
         system = (ChatMessage("system", step.system_prompt),) if step.system_prompt.strip() else ()
-        return (*system, *history, ChatMessage("user", prompt))
+        return (*system, *history, ChatMessage("user", prompt, prompts.passages_of(parts)))
 
     def advance(self, results: Sequence[MemberResult], stage: Sequence[StepSpec], *, is_group: bool) -> None:
         """Pass on what a stage that succeeded gave."""
@@ -85,8 +91,10 @@ class Context:
             if result.status == "completed":
                 self.agents[step.slug] = result.text
         if is_group:
-            self.previous = prompts.group_output(results)
+            self.passages = tuple(prompts.group_parts(results, [step.slug for step in stage]))
             self.tested = prompts.condition_text(results)
         else:
-            self.previous = self.tested = results[0].text
+            self.passages = (Part(results[0].text, prompts.agent_source(stage[0].slug)),)
+            self.tested = results[0].text
+        self.previous = prompts.joined(self.passages)
         self.is_first = False

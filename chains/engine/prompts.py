@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from chains.providers.base import Passage
+
 _PLACEHOLDER = re.compile(r"(?P<escaped>\\\{\{)|\{\{(?P<name>[^{}]*)\}\}")
 _NAME = re.compile(r"input|previous|agents\.[A-Za-z0-9_-]+")
 
@@ -24,11 +26,15 @@ class PromptError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a prompt can name. ``agents`` maps slugs to outputs; one that did not complete is missing."""
+    """What a prompt can name. ``agents`` maps slugs to outputs; one that did not complete is missing.
+
+    ``passages`` are what ``previous`` consists of, where that is known.
+    """
 
     input: str
     previous: str
     agents: Mapping[str, str]
+    passages: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def rename_agent(prompt: str, old: str, new: str) -> str:
 
 def render_prompt(prompt: str, sources: Sources, *, first_stage: bool) -> str:
     """Make the user message of an agent. Raises ``PromptError`` for an unknown name."""
-    return "".join(part.text for part in render_parts(prompt, sources, first_stage=first_stage))
+    return joined(render_parts(prompt, sources, first_stage=first_stage))
 
 
 def render_parts(prompt: str, sources: Sources, *, first_stage: bool) -> list[Part]:
@@ -100,26 +106,45 @@ def render_parts(prompt: str, sources: Sources, *, first_stage: bool) -> list[Pa
 def _context(sources: Sources, *, first_stage: bool) -> list[Part]:
     if first_stage:
         return [Part(sources.input, "input")]
-    return [Part("Previous output:\n\n"), Part(sources.previous, "previous")]
+    return [Part("Previous output:\n\n"), *_previous(sources)]
 
 
 def _substituted(prompt: str, sources: Sources, *, first_stage: bool) -> Iterator[Part]:
     at = 0
     for found in _PLACEHOLDER.finditer(prompt):
         yield Part(prompt[at : found.start()])
-        yield Part("{{") if found["escaped"] else _value(found["name"].strip(), sources, first_stage)
+        yield from [Part("{{")] if found["escaped"] else _value(found["name"].strip(), sources, first_stage)
         at = found.end()
     yield Part(prompt[at:])
 
 
-def _value(name: str, sources: Sources, first_stage: bool) -> Part:
+def _value(name: str, sources: Sources, first_stage: bool) -> Sequence[Part]:
     if not _NAME.fullmatch(name):
         raise PromptError(unknown_name(name))
     if name == "input" or (name == "previous" and first_stage):
-        return Part(sources.input, "input")
+        return [Part(sources.input, "input")]
     if name == "previous":
-        return Part(sources.previous, name)
-    return Part(sources.agents.get(name.removeprefix("agents."), ""), name)
+        return _previous(sources)
+    return [Part(sources.agents.get(name.removeprefix("agents."), ""), name)]
+
+
+def _previous(sources: Sources) -> Sequence[Part]:
+    return sources.passages or [Part(sources.previous, "previous")]
+
+
+def joined(parts: Sequence[Part]) -> str:
+    """Return the text that the parts make."""
+    return "".join(part.text for part in parts)
+
+
+def passages_of(parts: Sequence[Part]) -> tuple[Passage, ...]:
+    """Say which places of the joined text came from elsewhere."""
+    passages, at = [], 0
+    for part in parts:
+        if part.source and part.text:
+            passages.append((part.source, at, at + len(part.text)))
+        at += len(part.text)
+    return tuple(passages)
 
 
 def unknown_name(name: str) -> str:
@@ -147,12 +172,22 @@ class MemberResult:
 
 def group_output(members: Sequence[MemberResult]) -> str:
     """Join a group's results in chain order: a block per member that ran."""
-    blocks = [
-        f"**{member.name}** ({member.model}):\n{_result(member)}"
-        for member in members
-        if member.status != "skipped"
-    ]
-    return "\n\n".join([GROUP_START, *blocks, GROUP_END])
+    return joined(group_parts(members, [""] * len(members)))
+
+
+def group_parts(members: Sequence[MemberResult], slugs: Sequence[str]) -> list[Part]:
+    """Return a group's output as parts: each member's block knows whose it is."""
+    parts = [Part(f"{GROUP_START}\n\n")]
+    for member, slug in zip(members, slugs, strict=True):
+        if member.status != "skipped":
+            block = f"**{member.name}** ({member.model}):\n{_result(member)}"
+            parts += [Part(block, agent_source(slug)), Part("\n\n")]
+    return [*parts, Part(GROUP_END)]
+
+
+def agent_source(slug: str) -> str:
+    """Return an agent's name as a source."""
+    return f"agents.{slug}"
 
 
 def _result(member: MemberResult) -> str:

@@ -11,6 +11,7 @@ from chains.engine.attempt import Attempt
 from chains.engine.context import Skip
 from chains.engine.statements import Row, insert_rows, update_rows
 from chains.models.run import AgentStep, Run, RunStatus, SkipReason, StepAttempt, StepStatus
+from chains.providers.base import ChatMessage
 
 _LIVE_SQL = "{table}.status IN ('pending', 'running', 'streaming')"
 _START = ("step", "number", "messages", "started_at", "model", "input_price", "output_price")
@@ -69,7 +70,7 @@ class Batch:
     def start(self, attempt: Attempt) -> None:
         """Add a new attempt and what it makes of its step."""
         model = attempt.step.model
-        messages = [{"role": message.role, "content": message.content} for message in attempt.messages]
+        messages = [_stored(message) for message in attempt.messages]
         row = (attempt.step.id, attempt.number, messages, attempt.started_at)
         self.starts.append((*row, model.row, model.input_price, model.output_price))
         self.step(attempt, StepStatus.RUNNING)
@@ -128,6 +129,12 @@ class Batch:
                 lease_owner="",
                 lease_expires_at=None,
             )
+
+
+def _stored(message: ChatMessage) -> dict[str, Any]:
+    stored: dict[str, Any] = {"role": message.role, "content": message.content}
+    # With its message: one statement writes a stage, and a copy of the message knows its sources too.
+    return stored | {"passages": message.passages} if message.passages else stored
 
 
 def _update_attempts(columns: Sequence[str], rows: Sequence[Row]) -> None:

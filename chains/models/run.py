@@ -130,6 +130,10 @@ class Run(models.Model):
         """Whether it has no final status yet."""
         return self.status in LIVE_RUN
 
+    def shows_prompts_to(self, user: User) -> bool:
+        """Whether they may read its prompts: those of a shared chain belong to the chain's owner."""
+        return self.chain_version.chain.owner_id == user.pk
+
 
 class AgentStepQuerySet(models.QuerySet["AgentStep"]):
     """Whose steps."""
@@ -197,6 +201,7 @@ class StepAttempt(models.Model):
         help_text="Whom it called; the step's model may have been changed since.",
     )
     status = models.CharField(max_length=12, choices=StepStatus.choices, default=StepStatus.RUNNING)
+    # ``passages``, where there are any, say which places came from elsewhere: [source, start, end].
     messages = models.JSONField(default=list, help_text="The exact messages sent: role and content.")
     text = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)

@@ -10,12 +10,20 @@ from typing import Literal, Protocol
 Role = Literal["system", "user", "assistant"]
 
 
+# A place in a message, from start to end in code points, and what it came from: ``input`` or ``agents.slug``.
+Passage = tuple[str, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class ChatMessage:
-    """One message of a conversation as it is sent to a provider."""
+    """One message of a conversation as it is sent to a provider.
+
+    ``passages`` are not sent: whoever keeps the message can say by them where its parts came from.
+    """
 
     role: Role
     content: str
+    passages: tuple[Passage, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,15 @@ class ChatRequest:
     max_output_tokens: int | None = None
     flags: ModelFlags = ModelFlags()
     parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WireRequest:
+    """What travels over HTTP: a JSON body, or none for a GET."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: object | None = None
 
 
 class FinishReason(StrEnum):
@@ -116,6 +133,10 @@ class ListedModel:
 
 class ChatProvider(Protocol):
     """One wire kind, bound to one endpoint."""
+
+    def wire(self, request: ChatRequest) -> WireRequest | None:
+        """Return what ``chat`` sends for a request; None where nothing travels."""
+        ...
 
     async def chat(self, request: ChatRequest, sink: Sink) -> Completion:
         """Call the model, hand each piece to ``sink`` as it arrives, return at the finish marker.
