@@ -23,6 +23,7 @@ from chains.providers.base import (
     Sink,
     TextChunk,
     Usage,
+    WireRequest,
 )
 from chains.providers.decoding import AnswerDecoder, Chunk, count_of, payload, sum_of, text_of
 from chains.providers.sse import ServerSentEvent
@@ -49,14 +50,18 @@ class AnthropicProvider:
         # Both spellings of the address are about.
         self._base = endpoint.base_url.rstrip("/").removesuffix("/v1")
 
+    def wire(self, request: ChatRequest) -> WireRequest:
+        """Return what ``chat`` sends for a request."""
+        return WireRequest(f"{self._base}/v1/messages", self._headers(), chat_body(request))
+
     async def chat(self, request: ChatRequest, sink: Sink) -> Completion:
         """Stream an answer. Raises ``ProviderError``."""
-        wire = http.WireRequest(f"{self._base}/v1/messages", self._headers(), chat_body(request))
-        return await http.stream_answer(self._endpoint, wire, AnthropicDecoder(self._endpoint), sink)
+        decoder = AnthropicDecoder(self._endpoint)
+        return await http.stream_answer(self._endpoint, self.wire(request), decoder, sink)
 
     async def list_models(self) -> list[ListedModel]:
         """Read the endpoint's models. Raises ``ProviderError``."""
-        wire = http.WireRequest(f"{self._base}/v1/models?limit=1000", self._headers())
+        wire = WireRequest(f"{self._base}/v1/models?limit=1000", self._headers())
         return await http.fetch_models(self._endpoint, wire, listed_models)
 
     def _headers(self) -> dict[str, str]:

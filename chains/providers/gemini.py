@@ -22,6 +22,7 @@ from chains.providers.base import (
     Sink,
     TextChunk,
     Usage,
+    WireRequest,
 )
 from chains.providers.decoding import AnswerDecoder, Chunk, count_of, payload, sum_of, text_of
 from chains.providers.sse import ServerSentEvent
@@ -46,16 +47,20 @@ class GeminiProvider:
         # Both spellings of the address are about.
         self._base = endpoint.base_url.rstrip("/").removesuffix("/v1beta") + "/v1beta"
 
-    async def chat(self, request: ChatRequest, sink: Sink) -> Completion:
-        """Stream an answer. Raises ``ProviderError``."""
+    def wire(self, request: ChatRequest) -> WireRequest:
+        """Return what ``chat`` sends for a request."""
         model = quote(request.model.removeprefix("models/"), safe="")
         url = f"{self._base}/models/{model}:streamGenerateContent?alt=sse"
-        wire = http.WireRequest(url, self._headers(), chat_body(request))
-        return await http.stream_answer(self._endpoint, wire, GeminiDecoder(self._endpoint), sink)
+        return WireRequest(url, self._headers(), chat_body(request))
+
+    async def chat(self, request: ChatRequest, sink: Sink) -> Completion:
+        """Stream an answer. Raises ``ProviderError``."""
+        decoder = GeminiDecoder(self._endpoint)
+        return await http.stream_answer(self._endpoint, self.wire(request), decoder, sink)
 
     async def list_models(self) -> list[ListedModel]:
         """Read the endpoint's models that generate text. Raises ``ProviderError``."""
-        wire = http.WireRequest(f"{self._base}/models?pageSize=1000", self._headers())
+        wire = WireRequest(f"{self._base}/models?pageSize=1000", self._headers())
         return await http.fetch_models(self._endpoint, wire, listed_models)
 
     def _headers(self) -> dict[str, str]:

@@ -24,15 +24,14 @@ import asyncio
 import contextlib
 import functools
 import ssl
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, cast
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from chains.providers.base import Completion, Endpoint, ListedModel, Sink
+from chains.providers.base import Completion, Endpoint, ListedModel, Sink, WireRequest
 from chains.providers.decoding import SHAPE_ERRORS, AnswerDecoder
 from chains.providers.errors import (
     ErrorKind,
@@ -44,6 +43,7 @@ from chains.providers.errors import (
 from chains.providers.sse import EventStreamDecoder, EventTooLargeError, ServerSentEvent
 from chains.providers.wirejson import dump_json, load_json
 
+STREAM_HEADERS = {"content-type": "application/json", "accept": "text/event-stream"}
 MAX_CONNECTIONS = 2000
 KEEP_ALIVE_S = 30.0
 MAX_ERROR_BYTES = 64 * 1024
@@ -59,15 +59,6 @@ DRAIN_S = 0.05
 _TRANSPORT_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError)
 
 _clients: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class WireRequest:
-    """What is sent: a JSON body, or none for a GET."""
-
-    url: str
-    headers: Mapping[str, str]
-    body: object | None = None
 
 
 async def warm() -> None:
@@ -229,7 +220,7 @@ def _prepare(request: WireRequest, connect_s: float) -> httpx.Request:
     timeout = httpx.Timeout(None, connect=connect_s).as_dict()
     if request.body is None:
         return httpx.Request("GET", request.url, headers=headers, extensions={"timeout": timeout})
-    headers |= {"content-type": "application/json", "accept": "text/event-stream"}
+    headers |= STREAM_HEADERS
     body = dump_json(request.body)
     return httpx.Request("POST", request.url, headers=headers, content=body, extensions={"timeout": timeout})
 

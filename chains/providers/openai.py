@@ -21,6 +21,7 @@ from chains.providers.base import (
     Sink,
     TextChunk,
     Usage,
+    WireRequest,
 )
 from chains.providers.decoding import AnswerDecoder, Chunk, count_of, payload, text_of
 from chains.providers.sse import ServerSentEvent
@@ -44,14 +45,18 @@ class OpenAIProvider:
         self._endpoint = endpoint
         self._base = api_base(endpoint.base_url)
 
+    def wire(self, request: ChatRequest) -> WireRequest:
+        """Return what ``chat`` sends for a request."""
+        return WireRequest(f"{self._base}/chat/completions", self._headers(), chat_body(request))
+
     async def chat(self, request: ChatRequest, sink: Sink) -> Completion:
         """Stream an answer. Raises ``ProviderError``."""
-        wire = http.WireRequest(f"{self._base}/chat/completions", self._headers(), chat_body(request))
-        return await http.stream_answer(self._endpoint, wire, OpenAIDecoder(self._endpoint), sink)
+        decoder = OpenAIDecoder(self._endpoint)
+        return await http.stream_answer(self._endpoint, self.wire(request), decoder, sink)
 
     async def list_models(self) -> list[ListedModel]:
         """Read the endpoint's chat models. Raises ``ProviderError``."""
-        wire = http.WireRequest(f"{self._base}/models", self._headers())
+        wire = WireRequest(f"{self._base}/models", self._headers())
         return await http.fetch_models(self._endpoint, wire, listed_models)
 
     def _headers(self) -> dict[str, str]:

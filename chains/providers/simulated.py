@@ -69,6 +69,9 @@ class SimulatedProvider:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
+    def wire(self, request: ChatRequest) -> None:
+        """Return nothing: no request leaves this process."""
+
     async def chat(self, request: ChatRequest, sink: Sink) -> Completion:
         """Stream a made-up answer at its model's pace. Raises ``ProviderError`` where it is meant to."""
         if request.model not in PACES:

@@ -101,6 +101,8 @@ class ScriptedProvider:
         finally:
             self.live -= 1
 
+    def wire(self, request: ChatRequest) -> None: ...
+
     async def list_models(self) -> list[ListedModel]:
         return []
 
