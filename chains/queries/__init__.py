@@ -26,6 +26,7 @@ from chains.queries.offers import Offer, OfferKind, run_offer, step_offer
 from chains.queries.reuse import ReusableChain, reusable_agent, reusable_agents
 from chains.queries.rules import RuleTrial, condition_try
 from chains.queries.runs import Band, SessionPage, StageView, bands, session_page
+from chains.queries.seen import Seen, SeenMessage, seen, sent_curl, sent_messages
 from chains.queries.shelf import (
     SHELF_PAGE,
     SHELF_SORTS,
@@ -58,6 +59,8 @@ __all__ = [
     "PlanStage",
     "ReusableChain",
     "RuleTrial",
+    "Seen",
+    "SeenMessage",
     "SessionPage",
     "Shelf",
     "SidebarGroup",
@@ -85,6 +88,9 @@ __all__ = [
     "reusable_agent",
     "reusable_agents",
     "run_offer",
+    "seen",
+    "sent_curl",
+    "sent_messages",
     "session_page",
     "sidebar",
     "spoken_list",

@@ -29,6 +29,12 @@ def duration(ms: float | None) -> str:
     return "unknown" if ms is None else queries.duration_text(ms)
 
 
+@register.filter
+def thousands(count: int) -> str:
+    """Write a count as a person reads it: ``3,120``."""
+    return f"{count:,}"
+
+
 _OFFER_VIEWS = {"retry": "step_retry", "keep": "step_keep", "continue": "run_continue", "again": "run_again"}
 
 

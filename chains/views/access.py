@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
@@ -33,6 +33,12 @@ def step_for(request: Request, pk: int) -> AgentStep:
     return get_object_or_404(AgentStep.objects.visible_to(request.user).select_related("run"), pk=pk)
 
 
+def sent_step_for(request: Request, pk: int) -> AgentStep:
+    """Return a step of one of the user's sessions, with whose prompts it has. Raises ``Http404``."""
+    steps = AgentStep.objects.visible_to(request.user).select_related("run__chain_version__chain__owner")
+    return get_object_or_404(steps, pk=pk)
+
+
 def chain_for(request: Request, slug: str) -> Chain:
     """Return one of the user's chains that is not archived. Raises ``Http404``."""
     return get_object_or_404(Chain.objects.visible_to(request.user).active(), slug=slug)
@@ -45,7 +51,23 @@ def any_chain_for(request: Request, slug: str) -> Chain:
 
 def row_id(request: Request, parameter: str) -> int:
     """Return a row's id from the query string. Raises ``Http404`` when it is none."""
-    value = request.GET.get(parameter, "")
+    found = number(request, parameter)
+    if found is None:
+        raise Http404
+    return found
+
+
+def number(request: Request, parameter: str) -> int | None:
+    """Return a number from the query string, None without one. Raises ``Http404`` for other text."""
+    value = request.GET.get(parameter)
+    if value is None:
+        return None
     if not (value.isascii() and value.isdecimal() and len(value) < 19):
         raise Http404
     return int(value)
+
+
+def plain_text(text: str) -> HttpResponse:
+    """Answer with a text that no browser takes for anything else."""
+    headers = {"X-Content-Type-Options": "nosniff"}
+    return HttpResponse(text, content_type="text/plain; charset=utf-8", headers=headers)

@@ -26,7 +26,4 @@ def step_text(request: Request, pk: int) -> HttpResponse:
     """Return the source of an answer as it is stored."""
     step = access.step_for(request, pk)
     attempt = step.attempts.filter(number=step.current_attempt).only("text").first()
-    headers = {"X-Content-Type-Options": "nosniff"}
-    return HttpResponse(
-        attempt.text if attempt else "", content_type="text/plain; charset=utf-8", headers=headers
-    )
+    return access.plain_text(attempt.text if attempt else "")

@@ -29,7 +29,8 @@ function say(button, words, isCopied) {
     button.textContent = words;
   }
   button.toggleAttribute("data-copied", isCopied);
-  document.getElementById("announcer").textContent = words;
+  const announcer = document.getElementById("announcer");
+  if (announcer) announcer.textContent = words;
   setTimeout(() => {
     button.removeAttribute("data-copied");
     if (hasWords) button.textContent = button.dataset.words ?? before;

@@ -3,6 +3,7 @@ import { Answer } from "./answers.js";
 import "./cards.js";
 import "./copy.js";
 import "./dialog.js";
+import "./drawer.js";
 import { isFollowed, toEnd } from "./follow.js";
 import * as page from "./page.js";
 import { Wire } from "./socket.js";

@@ -31,6 +31,7 @@ SESSION_PAGES: list[Page] = [
 ]
 RUN_PAGES: list[Page] = [("post", "run_stop", {}), ("post", "run_keep", {"kept": "1"})]
 STEP_PAGES: list[Page] = [("post", "step_stop", {}), ("get", "step_text", {})]
+STEP_PAGES += [("get", name, {}) for name in ("step_seen", "step_seen_json", "step_seen_curl")]
 CHAIN_PAGES: list[Page] = [("post", "chain_start", {}), ("post", "chain_keep", {"name": "Mine now"})]
 
 

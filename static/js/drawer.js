@@ -1,0 +1,45 @@
+// The drawer: what is loaded into it opens it. Its links lead to the column or message that a passage came from.
+const drawer = document.getElementById("drawer");
+let opener = "";
+
+drawer.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target !== drawer || drawer.open) return;
+  opener = event.detail.requestConfig.elt.id;
+  document.getElementById("sidebar").hidePopover?.();
+  drawer.showModal();
+});
+drawer.addEventListener("click", (event) => {
+  const origin = event.target.closest("[data-origin]");
+  if (!origin && event.target !== drawer && !event.target.closest("[data-close]")) return;
+  event.preventDefault();
+  drawer.close();
+  if (origin) find(new URL(origin.href).hash.slice(1));
+});
+// What opened it may have been drawn anew since: the browser would lose the place.
+drawer.addEventListener("close", () => {
+  drawer.replaceChildren();
+  document.getElementById(opener)?.focus({ preventScroll: true });
+});
+
+function find(id) {
+  const found = document.getElementById(id);
+  const band = found?.closest("[data-run]");
+  if (!band) return;
+  band.querySelector(".band-fold").open = true;
+  const column = found.closest(".column");
+  const place = column ?? band.querySelector(".message");
+  if (column) show(column);
+  place.scrollIntoView({ block: "nearest", inline: "nearest" });
+  place.dataset.found = "";
+  place.addEventListener("animationend", () => delete place.dataset.found, { once: true });
+  (column?.querySelector("[data-answer]") ?? band.querySelector("summary")).focus({ preventScroll: true });
+}
+
+// A column may be hidden, or another one shown alone; on a phone it may be folded.
+function show(column) {
+  if (column.dataset.hidden !== undefined) column.closest("[data-run]").querySelector("[data-show-hidden]").click();
+  const alone = column.closest("[data-stages]").querySelector("[data-alone]");
+  if (alone && alone !== column) alone.querySelector("[data-focus]").click();
+  column.dataset.expanded = "true";
+  column.querySelector("[data-expand]").setAttribute("aria-expanded", "true");
+}
