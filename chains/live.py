@@ -33,6 +33,8 @@ logger = logging.getLogger("chains.live")
 RUN_CHANNEL = "chain-runs"
 FRAME_S = 0.04
 HEARTBEAT_S = 1.0
+# Code points of an attempt's reasoning that are shown live; the rest is there when the attempt has ended.
+REASONING_LIMIT = 64_000
 SEND_LIMIT_S = 5.0
 
 Notice = list[Any]
@@ -60,6 +62,8 @@ _ENCODERS: dict[type, Callable[[Any], Notice]] = {
     StepsSkipped: lambda e: ["skip", e.run, list(e.steps)],
     RunEnded: lambda e: ["run", e.run, e.status],
 }
+# What is gathered for a frame, by the kind of its notice.
+_GATHERED: dict[type, str] = {TextDelta: "text", ReasoningDelta: "reasoning"}
 
 
 def encode(notices: list[Notice]) -> dict[str, Any]:
@@ -74,8 +78,8 @@ class SessionSender:
     def __init__(self, session_id: int) -> None:
         self._group = session_group(session_id)
         self._notices: list[Notice] = []
-        self._texts: dict[tuple[int, int], tuple[int, int, list[str]]] = {}
-        self._begun: set[tuple[int, int]] = set()
+        self._texts: dict[tuple[str, int, int], tuple[int, int, list[str]]] = {}
+        self._begun: set[tuple[str, int, int]] = set()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
@@ -83,9 +87,9 @@ class SessionSender:
 
     def emit(self, event: Event) -> None:
         """Take an event; never waits and never fails."""
-        if isinstance(event, TextDelta):
+        if isinstance(event, TextDelta | ReasoningDelta):
             self._gather(event)
-        elif not isinstance(event, ReasoningDelta):
+        else:
             self._move_texts()
             self._notices.append(_ENCODERS[type(event)](event))
             self._soon()
@@ -96,8 +100,10 @@ class SessionSender:
         self._wake.set()
         await self._task
 
-    def _gather(self, event: TextDelta) -> None:
-        key = (event.step, event.attempt)
+    def _gather(self, event: TextDelta | ReasoningDelta) -> None:
+        if isinstance(event, ReasoningDelta) and event.offset >= REASONING_LIMIT:
+            return
+        key = (_GATHERED[type(event)], event.step, event.attempt)
         if (gathered := self._texts.get(key)) is not None:
             gathered[2].append(event.text)
             return
@@ -109,8 +115,8 @@ class SessionSender:
             self._timer = asyncio.get_running_loop().call_later(FRAME_S, self._wake.set)
 
     def _move_texts(self) -> None:
-        for (step, attempt), (run, offset, pieces) in self._texts.items():
-            self._notices.append(["text", run, step, attempt, offset, "".join(pieces)])
+        for (kind, step, attempt), (run, offset, pieces) in self._texts.items():
+            self._notices.append([kind, run, step, attempt, offset, "".join(pieces)])
         self._texts.clear()
 
     def _soon(self) -> None:

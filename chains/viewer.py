@@ -19,8 +19,9 @@ import orjson
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.db.models import F, Q
+from django.db.models.functions import Left
 
-from chains.live import Notice, session_group
+from chains.live import REASONING_LIMIT, Notice, session_group
 from chains.models.run import LIVE_ATTEMPT, LIVE_RUN, Run, StepAttempt, StepStatus
 from chains.rendering.answer import Key, LiveAnswer
 
@@ -80,6 +81,7 @@ class AnswerRow:
     text: str
     length: int
     sha256: str
+    reasoning: str
 
 
 class Viewer:
@@ -187,10 +189,10 @@ class Viewer:
 
     def _take(self, notices: list[Notice], change: Change) -> None:
         for kind, *facts in notices:
-            if kind == "text":
+            if kind in ("text", "reasoning"):
                 run, step, attempt, offset, text = facts
                 if answer := self._answer(run, (step, attempt)):
-                    answer.take(offset, text)
+                    (answer.text if kind == "text" else answer.reasoning).take(offset, text)
             elif kind == "step":
                 self._take_status(facts, change)
             elif kind == "end":
@@ -272,7 +274,8 @@ class Viewer:
         if answer is None:
             return
         if not ended:
-            answer.catch_up(row.text)
+            answer.text.catch_up(row.text)
+            answer.reasoning.catch_up(row.reasoning)
             if row.status == StepStatus.STREAMING and not answer.is_streaming:
                 self._take_status((row.run, row.step, row.attempt, row.status), change)
             return
@@ -337,5 +340,14 @@ def read_answers(session_id: int, steps: Iterable[int]) -> tuple[set[int], list[
     current = StepAttempt.objects.filter(
         Q(step__run_id__in=live, number=F("step__current_attempt")) | Q(step_id__in=list(steps)),
         step__run__session_id=session_id,
-    ).values_list("step__run_id", "step_id", "number", "status", "text", "text_length", "text_sha256")
+    ).values_list(
+        "step__run_id",
+        "step_id",
+        "number",
+        "status",
+        "text",
+        "text_length",
+        "text_sha256",
+        Left("reasoning", REASONING_LIMIT),
+    )
     return live, [AnswerRow(*row) for row in current]

@@ -108,7 +108,7 @@ class RunFollower:
             elif kind == "text" and facts[1] == self._run.live_step:
                 _, _, attempt, offset, text = facts
                 if self._is_current(attempt):
-                    self._answer.take(offset, text)
+                    self._answer.text.take(offset, text)
 
     def _is_current(self, attempt: int) -> bool:
         """Whether text of this attempt may be given. Once some is given, no other attempt can follow it."""
@@ -126,7 +126,7 @@ class RunFollower:
             return
         self.result = reading.result
         if reading.text and self._is_current(reading.attempt):
-            self._answer.catch_up(reading.text)
+            self._answer.text.catch_up(reading.text)
 
 
 class Frames:

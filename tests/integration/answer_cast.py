@@ -31,14 +31,18 @@ class Answering:
     def text(self, offset: int, text: str) -> Notice:
         return ["text", self.run.pk, *self.key, offset, text]
 
+    def reasons(self, offset: int, text: str) -> Notice:
+        return ["reasoning", self.run.pk, *self.key, offset, text]
+
     def streams(self) -> Notice:
         return ["step", self.run.pk, *self.key, "streaming"]
 
     def end(self, text: str, status: str = "completed") -> Notice:
         return ["end", self.run.pk, *self.key, status, len(text), digest(text)]
 
-    async def checkpoint(self, text: str, status: str = "streaming") -> None:
-        await in_db(self._store, {"text": text, "text_length": len(text), "status": status})
+    async def checkpoint(self, text: str, status: str = "streaming", reasoning: str = "") -> None:
+        columns = {"text": text, "text_length": len(text), "status": status, "reasoning": reasoning}
+        await in_db(self._store, columns)
 
     async def store_end(self, text: str, status: str = "completed") -> None:
         columns = {"text": text, "text_length": len(text), "text_sha256": digest(text), "status": status}

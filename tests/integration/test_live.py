@@ -24,6 +24,7 @@ from chains.engine.events import (
 from chains.live import (
     FRAME_S,
     HEARTBEAT_S,
+    REASONING_LIMIT,
     RUN_CHANNEL,
     Broadcasts,
     SessionSender,
@@ -150,8 +151,26 @@ async def test_an_attempt_that_is_tried_again_leaves_its_step_running(sender: Se
     assert await ear.hear() == [["end", 5, 1, 1, "running", 0, "digest"]]
 
 
-async def test_events_without_text_travel_at_once_and_reasoning_not_at_all(sender: SessionSender, ear: Ear):
-    sender.emit(ReasoningDelta(5, 1, 1, 0, "hm"))
+async def test_reasoning_travels_in_the_frames_of_the_text(sender: SessionSender, ear: Ear):
+    sender.emit(ReasoningDelta(5, 1, 1, 0, "h"))
+    assert await ear.hear() == [["reasoning", 5, 1, 1, 0, "h"]]
+    sender.emit(ReasoningDelta(5, 1, 1, 1, "m"))
+    sender.emit(ReasoningDelta(5, 1, 1, 2, "m"))
+    sender.emit(delta(0, "a"))
+    assert await ear.hear() == [["reasoning", 5, 1, 1, 1, "mm"], ["text", 5, 1, 1, 0, "a"]]
+
+
+async def test_of_endless_reasoning_only_the_beginning_travels(sender: SessionSender, ear: Ear):
+    sender.emit(ReasoningDelta(5, 1, 1, REASONING_LIMIT - 1, "h"))
+    sender.emit(ReasoningDelta(5, 1, 1, REASONING_LIMIT, "never"))
+    sender.emit(RunStarted(5, now()))
+    assert await ear.hear() == [
+        ["reasoning", 5, 1, 1, REASONING_LIMIT - 1, "h"],
+        ["run", 5, "running"],
+    ]
+
+
+async def test_events_without_text_travel_at_once(sender: SessionSender, ear: Ear):
     sender.emit(RunStarted(5, now()))
     sender.emit(StepsSkipped(5, (2, 3)))
     assert await ear.hear() == [["run", 5, "running"], ["skip", 5, [2, 3]]]

@@ -17,6 +17,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chains.live import REASONING_LIMIT
 from chains.models import Run, User
 from chains.rendering.answer import HELD_LIMIT, LiveAnswer
 from chains.rendering.markdown import MarkdownStream, render_blocks
@@ -40,6 +41,7 @@ class Column:
     blocks: list[str] = field(default_factory=list)
     tail: str = ""
     rev: int = -1
+    reasoning: str = ""
 
     @property
     def html(self) -> str:
@@ -49,6 +51,10 @@ class Column:
         assert update["first_block"] <= len(self.blocks), "a block is missing before this update"
         self.blocks[update["first_block"] :] = update["closed"]
         self.tail, self.rev = update["tail"], update["rev"]
+        if thought := update.get("reasoning"):
+            assert thought["start"] in (0, len(self.reasoning)), "a piece is missing before this one"
+            self.reasoning = self.reasoning[: thought["start"]] + thought["text"]
+            assert thought["end"] == len(self.reasoning)
 
 
 class Window:
@@ -75,6 +81,10 @@ class Window:
     def shows(self, key: tuple[int, int], text: str) -> bool:
         """Whether this is what is seen: as one that is finished if it has ended, else as one that goes on."""
         return key in self.columns and self.columns[key].html == html_of(text, has_ended=key in self.ended)
+
+    def thinks(self, key: tuple[int, int], reasoning: str) -> bool:
+        """Whether this reasoning is seen."""
+        return key in self.columns and self.columns[key].reasoning == reasoning
 
 
 def html_of(text: str, *, has_ended: bool) -> str:
@@ -236,8 +246,38 @@ class TestHoles:
     def test_no_more_than_the_limit_is_held(self):
         live = LiveAnswer(1, (1, 1))
         for number in range(100):
-            live.take(1 + number * 1000, "x" * 1000)
-        assert sum(map(len, live.held.values())) <= HELD_LIMIT
+            live.text.take(1 + number * 1000, "x" * 1000)
+        assert sum(map(len, live.text.held.values())) <= HELD_LIMIT
+
+
+class TestReasoning:
+    async def test_it_is_shown_as_it_comes(self, answer: Answering, watch: Watch):
+        _, window = await watch(answer)
+        await answer.send(answer.reasons(0, "Let me see 🌍"))
+        await until(lambda: window.thinks(answer.key, "Let me see 🌍"))
+        await answer.send(answer.reasons(12, ", yes."), answer.text(0, "Yes."))
+        await until(lambda: window.thinks(answer.key, "Let me see 🌍, yes."))
+        assert window.shows(answer.key, "Yes.")
+
+    async def test_a_lost_piece_is_read_from_the_row(self, answer: Answering, watch: Watch):
+        _, window = await watch(answer, Patience(hole=0.02, silence=60, idle=60))
+        await answer.send(answer.reasons(0, "one "), answer.reasons(8, "three"))
+        await until(lambda: window.thinks(answer.key, "one "))
+        await answer.checkpoint("", reasoning="one two ")
+        await until(lambda: window.thinks(answer.key, "one two three"))
+
+    async def test_whoever_comes_late_gets_all_of_it(self, answer: Answering, watch: Watch):
+        await answer.checkpoint("", reasoning="From the row")
+        viewer, window = await watch(answer)
+        assert window.thinks(answer.key, "From the row")
+        await answer.send(answer.reasons(9, "row, and on"))
+        await until(lambda: window.thinks(answer.key, "From the row, and on"))
+        assert (await join(viewer)).thinks(answer.key, "From the row, and on")
+
+    async def test_from_a_row_no_more_is_shown_live_than_from_frames(self, answer: Answering, watch: Watch):
+        await answer.checkpoint("", reasoning="h" * (REASONING_LIMIT + 1))
+        _, window = await watch(answer)
+        assert window.thinks(answer.key, "h" * REASONING_LIMIT)
 
 
 class TestTruth:
@@ -436,9 +476,9 @@ async def test_whatever_is_lost_doubled_or_late_the_window_ends_with_the_stored_
 def test_an_answer_never_shows_what_was_not_said(weather: Weather):
     live = LiveAnswer(1, (1, 1))
     for offset, text in weather.delivered(ANSWER):
-        live.take(offset, text)
+        live.text.take(offset, text)
         assert ANSWER.startswith(live.stream.text)
         assert live.length == len(live.stream.text)
-    live.catch_up(ANSWER)
+    live.text.catch_up(ANSWER)
     assert live.stream.text == ANSWER
     assert live.matches(len(ANSWER), digest(ANSWER))

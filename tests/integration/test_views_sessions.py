@@ -179,7 +179,8 @@ def test_reasoning_is_there_and_folded(client: Client, session: ChatSession) -> 
     run = run_in(session)
     attempt(run.steps.all()[0], text="Yes.", reasoning="Let me <think>.")
     page = show(client, session)
-    assert '<details class="reasoning fold"><summary>' in page
+    assert page.count('<details class="reasoning fold" data-reasoning><summary>') == 1
+    assert page.count('<details class="reasoning fold" data-reasoning hidden><summary>') == 2
     assert "Let me &lt;think&gt;." in page
 
 
