@@ -15,6 +15,7 @@ from chains.models.run import LIVE_STEP, AgentStepQuerySet, StepStatus
 from chains.queries.figures import Metrics, duration_text, metrics_of, milliseconds_between
 from chains.queries.labels import spoken_list, status_label
 from chains.queries.offers import OfferKind
+from chains.rendering.answer import answer_name
 from chains.rendering.markdown import render_blocks
 
 # (run, stage) → the names of its agents
@@ -88,7 +89,7 @@ class Column:
     @cached_property
     def html(self) -> SafeString:
         """The rendered answer, one element per block as on the live page. Costly: made when it is shown."""
-        blocks = render_blocks(self.attempt.text) if self.attempt else []
+        blocks = render_blocks(self.attempt.text, name=answer_name(self.step.pk)) if self.attempt else []
         return mark_safe("".join(f"<div data-block>{block}</div>" for block in blocks))  # noqa: S308 - blocks are safe
 
     @property

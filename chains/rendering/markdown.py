@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString, mark_safe
 
 from chains.rendering.blocks import split_blocks
-from chains.rendering.output import render_block
+from chains.rendering.output import Footnotes, render_block
 
 # Characters that are taken up at once. Longer text goes through in windows, so that the cost stays linear.
 WINDOW = 8_000
@@ -45,11 +45,13 @@ class MarkdownStream:
     """The rendered form of one live answer. Text comes in by ``append``, HTML goes out by ``update``.
 
     ``update`` works on what came since the last one and on the open tail, never on the whole answer. It
-    serves all viewers: one that joins takes ``snapshot`` and then follows the updates.
+    serves all viewers: one that joins takes ``snapshot`` and then follows the updates. ``name`` is the
+    answer's own among those on a page; without one its footnotes are not linked.
     Not for use by two threads at once.
     """
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", *, name: str = "") -> None:
+        self._name = name
         self.blocks: list[str] = []  # closed, as safe HTML; none of them changes until ``replace``
         self.rev = 0
         self.cost = 0.0  # seconds of CPU that the last update took
@@ -115,6 +117,7 @@ class MarkdownStream:
         self._closed = False
         self._changed = True
         self._restarted = True
+        self._footnotes = Footnotes(self._name)
 
     def _render(self) -> Update:
         began = time.thread_time()
@@ -130,7 +133,9 @@ class MarkdownStream:
 
     def _rendered(self, source: str, *, closed: bool = True) -> SafeString:
         self.parsed += len(source)
-        return render_block(source, closed=closed)
+        # What is still open is rendered again: it must not take the places of its own ids.
+        footnotes = self._footnotes if closed else self._footnotes.copy()
+        return render_block(source, closed=closed, footnotes=footnotes)
 
     def _closed_sources(self) -> list[str]:
         """Take up the lines that came, and return the sources of the blocks that they closed."""
@@ -160,9 +165,9 @@ def _readable(text: str) -> str:
     return _LINE_END.sub("\n", _UNREADABLE.sub("\ufffd", text))
 
 
-def render_blocks(text: str) -> list[str]:
-    """Render a finished text, one piece of safe HTML per top-level block."""
-    stream = MarkdownStream()
+def render_blocks(text: str, *, name: str = "") -> list[str]:
+    """Render a finished text, one piece of safe HTML per top-level block. ``name`` as ``MarkdownStream``."""
+    stream = MarkdownStream(name=name)
     stream.append(text)
     stream.close()
     return stream.blocks

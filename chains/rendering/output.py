@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -21,7 +22,7 @@ from markdown_it.token import Token
 
 from chains.rendering.highlight import highlight
 from chains.rendering.math import to_mathml
-from chains.rendering.syntax import MAX_NESTING, Parser, parser
+from chains.rendering.syntax import FOOTNOTE_LABEL, MAX_NESTING, Parser, parser
 
 _PLAIN_TAGS = (
     "p br hr h1 h2 h3 h4 h5 h6 ul ol li blockquote strong em s code pre a table thead tbody tr th td"
@@ -62,10 +63,34 @@ Tokens = Sequence[Token]
 Env = MutableMapping[str, Any]
 
 
-def render_block(source: str, *, closed: bool = True) -> SafeString:
+@dataclass(frozen=True, slots=True)
+class Footnotes:
+    """The footnotes of one answer, linked both ways: the answer's ``name`` keeps two columns apart.
+
+    Blocks are rendered one by one and only once, so it remembers which places have their id already.
+    """
+
+    name: str = ""
+    _taken: set[str] = field(default_factory=set)
+
+    def copy(self) -> Footnotes:
+        """Return one for a block that is going to be rendered again."""
+        return replace(self, _taken=set(self._taken))
+
+    def link(self, label: str, *, here: str, there: str, words: str) -> str:
+        """Write a label that leads ``there`` and, the first time, can be led to as ``here``; safe HTML."""
+        if not self.name or not FOOTNOTE_LABEL.fullmatch(label):
+            return escape(label)
+        place = f"{self.name}-{here}-{label}"
+        name = "" if place in self._taken else f' id="{place}"'
+        self._taken.add(place)
+        return f'<a href="#{self.name}-{there}-{label}"{name} aria-label="{words} {label}">{label}</a>'
+
+
+def render_block(source: str, *, closed: bool = True, footnotes: Footnotes | None = None) -> SafeString:
     """Render Markdown to safe HTML. Code is coloured only when it is closed, since it is done once then."""
     md = parser()
-    env: Env = {"slots": [], "closed": closed}
+    env: Env = {"slots": [], "closed": closed, "notes": footnotes or Footnotes()}
     tokens = md.parse(source, env)
     if any(token.level >= MAX_NESTING - 1 for token in tokens):
         # The parser drops what is nested deeper; the source loses nothing.
@@ -96,7 +121,8 @@ def _code_block(code: str, info: str, closed: bool) -> str:
     coloured = highlight(code, language) if closed else escape(code)
     return (
         f'<div class="code"><div class="code-head"><span class="code-lang">{escape(language)}</span>'
-        '<button type="button" class="code-copy" data-copy-code>Copy</button></div>'
+        '<button type="button" class="code-tool" data-wrap-code aria-pressed="false">Wrap</button>'
+        '<button type="button" class="code-tool" data-copy-code>Copy</button></div>'
         f'<pre><code class="highlight">{coloured}</code></pre></div>\n'
     )
 
@@ -161,13 +187,21 @@ class AnswerRenderer(RendererHTML):
         return f'<p class="source">{escape(tokens[idx].content)}</p>\n'
 
     def footnote_mark(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
-        """Write the mark of a footnote."""
-        return f'<sup class="footnote-mark">{escape(tokens[idx].content)}</sup>'
+        """Write the mark of a footnote, which leads to the note."""
+        footnotes: Footnotes = env["notes"]
+        # No link is around it: Markdown's links hold no brackets.
+        label = footnotes.link(tokens[idx].content, here="mark", there="note", words="Footnote")
+        return _fill_slot(env, f'<sup class="footnote-mark">{label}</sup>', "span")
 
     def footnote_reference_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
-        """Open a footnote, where it was written."""
-        label = escape(str(tokens[idx].meta["label"]))
-        return f'<div class="footnote"><sup class="footnote-label">{label}</sup>'
+        """Open a footnote, where it was written; its label leads back to its mark."""
+        footnotes: Footnotes = env["notes"]
+        label = footnotes.link(
+            str(tokens[idx].meta["label"]), here="note", there="mark", words="Back to the mark of footnote"
+        )
+        return '<div class="footnote">' + _fill_slot(
+            env, f'<sup class="footnote-label">{label}</sup>', "span"
+        )
 
     def footnote_reference_close(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
         """Close a footnote."""

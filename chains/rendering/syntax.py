@@ -30,7 +30,8 @@ _SAFE_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 _DISPLAY_MARKS = {"$$": "$$", "\\[": "\\]"}
 _INLINE_MARKS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DOLLAR_MATH = re.compile(rf"\$(?=[^\s$])((?:\\.|[^\\$\n]){{1,{MAX_INLINE_MATH}}})(?<!\s)\$(?![\d$])")
-_FOOTNOTE_MARK = re.compile(r"\[\^(\d{1,4}|[A-Za-z]\w{2,30})\]")
+FOOTNOTE_LABEL = re.compile(r"\d{1,4}|[A-Za-z]\w{2,30}")
+_FOOTNOTE_MARK = re.compile(rf"\[\^({FOOTNOTE_LABEL.pattern})\]")
 _SCHEME = re.compile(r"(?<![A-Za-z0-9+.-])https?$", re.IGNORECASE)
 _ADDRESS_REST = re.compile(r"://[^\s<>\"`|\\^{}。，、；：！？）」』】]{1,2000}")
 _TRAILING_PUNCTUATION = ".,:;!?'*_~"

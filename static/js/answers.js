@@ -1,5 +1,7 @@
 // One agent's answer as the socket tells it: frozen blocks and an open tail, kept here and painted into the page.
 // Text may come before its column is on the page, and a column may be replaced; what is known stays known.
+import { restoreWraps } from "./code.js";
+import { Reasoning } from "./reasoning.js";
 
 export class Answer {
   constructor(attempt) {
@@ -14,6 +16,7 @@ export class Answer {
     this.tail = "";
     this.isWhole = false;
     this.staleFrom = 0;
+    this.reasoning = new Reasoning();
   }
 
   // Take a frame in. Returns false when text before it is missing.
@@ -23,6 +26,11 @@ export class Answer {
       this.attempt = frame.attempt;
       this.forget();
     }
+    const hasReasoning = !frame.reasoning || this.reasoning.take(frame.reasoning);
+    return this.takeBlocks(frame) && hasReasoning;
+  }
+
+  takeBlocks(frame) {
     if (this.isWhole && frame.rev <= this.rev && frame.first_block > 0) return true;
     if (frame.first_block > 0 && (!this.isWhole || frame.first_block > this.blocks.length)) return false;
     this.blocks.length = frame.first_block;
@@ -40,6 +48,8 @@ export class Answer {
     putBlocks(element, this.blocks.slice(this.staleFrom).map(blockOf), this.staleFrom);
     putTail(element, this.tail);
     this.staleFrom = this.blocks.length;
+    restoreWraps(element);
+    this.reasoning.paint(element.closest(".column"));
   }
 }
 

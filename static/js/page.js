@@ -1,7 +1,9 @@
 // What frames do to the page. Each function can be applied again, and out of turn, without harm.
 import { blocksOf, putBlocks, removeTail } from "./answers.js";
+import { restoreWraps } from "./code.js";
 import { showRun } from "./composer.js";
 import { reveal } from "./follow.js";
+import { clearReasoning } from "./reasoning.js";
 
 const LIVE_RUN = ["queued", "running"];
 const LIVE_STEP = ["pending", "running", "streaming"];
@@ -42,7 +44,9 @@ function beginAttempt(answer, attempt) {
   answer.dataset.attempt = attempt;
   delete answer.dataset.length;
   delete answer.dataset.sha256;
+  delete answer.dataset.wrapped;
   answer.replaceChildren();
+  clearReasoning(answer.closest(".column"));
 }
 
 export function finishAnswer({ step, attempt, length, sha256 }) {
@@ -142,6 +146,7 @@ function mergeColumn(column, next, keepsAnswer) {
     Object.assign(answer.dataset, told.dataset);
     removeTail(answer);
     putBlocks(answer, blocksOf(told));
+    restoreWraps(answer);
   }
 }
 

@@ -47,10 +47,11 @@ def test_a_task_list_shows_boxes_that_cannot_be_ticked():
     assert html.count('checked=""') == 1
 
 
-def test_a_code_block_names_its_language_and_has_a_copy_button():
+def test_a_code_block_names_its_language_and_has_buttons_to_wrap_and_to_copy():
     html = render("```python title=x\nx = 1\n```")
     assert '<span class="code-lang">python</span>' in html
-    assert '<button type="button" class="code-copy" data-copy-code>Copy</button>' in html
+    assert '<button type="button" class="code-tool" data-copy-code>Copy</button>' in html
+    assert '<button type="button" class="code-tool" data-wrap-code aria-pressed="false">Wrap</button>' in html
     assert '<span class="n">x</span>' in html
 
 
@@ -59,7 +60,7 @@ def test_a_code_block_inside_a_list_item_is_a_code_block():
 
 
 def test_a_fence_that_never_ends_is_code_to_the_end():
-    assert text_of(render("```\na\n\n# b")) == "Copya\n\n# b\n\n"
+    assert text_of(render("```\na\n\n# b")) == "WrapCopya\n\n# b\n\n"
 
 
 def test_a_footnote_stands_where_it_was_written():
@@ -70,6 +71,40 @@ def test_a_footnote_stands_where_it_was_written():
 
 def test_footnotes_in_a_row_stay_apart():
     assert render("[^1]: a\n[^2]: b").count('<div class="footnote">') == 2
+
+
+ANSWER = (
+    "Said[^1], and again[^1].\n\n[^1]: By *whom*.\n\n[^1]: By others.\n\nAnd[^abc] [x[^1]](https://a.example)"
+)
+
+
+def test_a_footnote_and_its_mark_lead_to_each_other():
+    html = "".join(render_blocks(ANSWER, name="s7"))
+    assert (
+        '<sup class="footnote-mark"><a href="#s7-note-1" id="s7-mark-1" aria-label="Footnote 1">1</a>' in html
+    )
+    assert (
+        '<sup class="footnote-label"><a href="#s7-mark-1" id="s7-note-1" '
+        'aria-label="Back to the mark of footnote 1">1</a></sup><p>By <em>whom</em>.</p>'
+    ) in html
+
+
+def test_no_id_is_there_twice_in_an_answer_and_none_in_two():
+    ids = [
+        name
+        for answer in ("s7", "s8")
+        for name in re.findall(r' id="([^"]*)"', "".join(render_blocks(ANSWER, name=answer)))
+    ]
+    assert ids == [f"s{step}-{place}" for step in (7, 8) for place in ("mark-1", "note-1", "mark-abc")]
+
+
+def test_what_holds_a_mark_is_no_link_itself():
+    html = "".join(render_blocks(ANSWER, name="s7"))
+    assert re.search(r'\[x<sup class="footnote-mark"><a [^>]*>1</a></sup>\]', html)
+
+
+def test_without_a_name_of_the_answer_footnotes_are_not_linked():
+    assert 'href="#' not in render(ANSWER)
 
 
 def test_a_regular_expression_is_not_a_footnote():

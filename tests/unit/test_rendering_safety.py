@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.rendering.markdown import MarkdownStream, render
+from chains.rendering.markdown import MarkdownStream, render, render_blocks
 
 # fmt: off
 TAGS = {
@@ -23,8 +24,13 @@ MATH_TAGS = {
 }
 ATTRIBUTES = {
     "href", "title", "target", "rel", "start", "type", "checked", "disabled", "class",
-    "data-copy-code",
+    "data-copy-code", "data-wrap-code", "aria-pressed",
 }
+NOTE = {"id", "aria-label"}
+BUTTON = [
+    ("type", "button"), ("class", "code-tool"), ("data-copy-code", ""), ("data-wrap-code", ""),
+    ("aria-pressed", "false"),
+]
 # fmt: on
 
 
@@ -46,18 +52,22 @@ class Reader(HTMLParser):
         self.comments.append(data)
 
 
-def assert_harmless(html: str) -> None:
+def assert_harmless(html: str, *, name: str = "") -> None:
+    """Check what a browser would see; an answer with a ``name`` may have links to its own footnotes."""
     seen = Reader(html)
     assert seen.tags <= TAGS | MATH_TAGS
     assert not seen.comments
-    for tag, name, value in seen.attributes:
-        assert name in ATTRIBUTES or tag in MATH_TAGS, (tag, name)
-        assert not name.startswith(("on", "style", "xlink", "src"))
-        if name == "href":
+    for tag, attribute, value in seen.attributes:
+        assert attribute in ATTRIBUTES or tag in MATH_TAGS or (name and attribute in NOTE), (tag, attribute)
+        assert not attribute.startswith(("on", "style", "xlink", "src"))
+        if attribute == "href":
             assert tag == "a"
-            assert value.lower().startswith(("http://", "https://", "mailto:"))
+            own = re.fullmatch(rf"#{name}-(mark|note)-\w+", value) if name else None
+            assert own or value.lower().startswith(("http://", "https://", "mailto:"))
+        if attribute == "id":
+            assert re.fullmatch(rf"{name}-(mark|note)-\w+", value)
         if tag == "button":
-            assert (name, value) in [("type", "button"), ("class", "code-copy"), ("data-copy-code", "")]
+            assert (attribute, value) in BUTTON
 
 
 ATTACKS = [
@@ -101,6 +111,7 @@ ATTACKS = [
     "[^<script>alert(1)</script>]: x",
     '[^"onclick=alert(1)]: x',
     "- [x] <script>alert(1)</script>",
+    'A[^abc] b[^s1-note-1]\n\n[^abc]: x\n\n[^"id="x]: y\n\n[^#]: z\n\n[^../a]: z',
     "\ud800<script>\udfff\x00alert(1)</script>",
     "> " * 200 + "<script>alert(1)</script>",
 ]
@@ -110,6 +121,7 @@ ATTACKS = [
 def test_an_attack_comes_out_harmless(attack: str):
     assert_harmless(render(attack))
     assert_harmless(render(f"> - before {attack}\n> after"))
+    assert_harmless("".join(render_blocks(attack, name="s1")), name="s1")
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
