@@ -7,6 +7,7 @@ import pytest
 from chains import actions
 from chains.chainfile import ChainFile
 from chains.models import Chain, ChainVersion, User
+from tests.integration.admin_cast import no_query_about
 from tests.integration.draft_cast import critics, draft_of, find, save
 from tests.integration.test_actions_at_once import at_once
 
@@ -64,3 +65,20 @@ def test_an_import_and_a_publication_at_the_same_moment_get_numbers_of_their_own
         lambda: actions.import_chain(owner=alice, file=file).version,
     )
     assert sorted(version.number for version in results) == [2, 3]
+
+
+def test_tags_saved_with_a_draft_and_publications_never_wait_for_one_another(chain: Chain):
+    def file_it(tag: str) -> object:
+        fields = {"tags": tag}
+        return actions.save_settings(chain=chain, draft=draft_of(chain), fields=fields, revision=0)
+
+    def publish() -> object:
+        return actions.publish_draft(chain=Chain.objects.get(pk=chain.pk))
+
+    for number in range(10):
+        # Each would end in a deadlock if one locked the person first and the other the draft.
+        at_once(publish, lambda n=number: file_it(f"a{n}"), publish, lambda n=number: file_it(f"b{n}"))
+        assert {tag.name for tag in chain.tags.all()} <= {f"a{number}", f"b{number}"}
+    # So nobody who holds the draft asks for the person.
+    with no_query_about('FROM "chains_user"'):
+        file_it("last")

@@ -128,3 +128,11 @@ def test_a_new_session_is_for_one_of_ones_chains(client: Client, alice: User) ->
     assert ChatSession.objects.get().chain == chain
     assert client.post(reverse("session_new")).headers["Location"] == reverse("home")
     assert ChatSession.objects.count() == 1
+
+
+def test_who_has_no_chain_yet_is_led_to_the_first_one(client: Client, alice: User) -> None:
+    page = client.get(reverse("home")).content.decode()
+    assert "What you publish stands here." in page
+    assert f'action="{reverse("chain_new")}"' in page
+    chain_of(alice)
+    assert "What you publish stands here." not in client.get(reverse("home")).content.decode()
