@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from bench import machine
 from tests.servers import Server, installation
@@ -86,12 +87,26 @@ class Editor:
         return response
 
 
+@dataclass(frozen=True)
+class Served:
+    """A running server, and somebody who has logged in there."""
+
+    client: httpx.Client
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """Return what the serving process has worked so far."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
+
+
 @dataclass
 class Measured:
     """What one kind of edit took."""
 
     name: str
     times_ms: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
     kilobytes: float = 0.0
     queries: int = 0
 
@@ -101,9 +116,9 @@ class Measured:
         return statistics.quantiles(self.times_ms, n=20, method="inclusive")[-1]
 
 
-def rounds(client: httpx.Client, count: int) -> list[Measured]:
+def rounds(served: Served, count: int) -> list[Measured]:
     """Make every kind of edit ``count`` times; each round leaves the chain as it was."""
-    editor = Editor(client)
+    editor = Editor(served.client)
     edits = {
         "save a field": editor.save,
         "add an agent": editor.add,
@@ -114,21 +129,22 @@ def rounds(client: httpx.Client, count: int) -> list[Measured]:
     for number in range(-WARM_UP, count):
         for name, edit in edits.items():
             done, undone = measured[name] if number >= 0 else (Measured(""), Measured(""))
-            _time(edit, number, done)
-            _time(editor.undo, number, undone)
+            _time(served, edit, number, done)
+            _time(served, editor.undo, number, undone)
     return [row for rows in measured.values() for row in rows]
 
 
-def _time(edit: Callable[[int], httpx.Response], number: int, row: Measured) -> None:
-    begun = time.perf_counter()
+def _time(served: Served, edit: Callable[[int], httpx.Response], number: int, row: Measured) -> None:
+    begun, worked = time.perf_counter(), served.cpu_seconds()
     response = edit(number)
     row.times_ms.append((time.perf_counter() - begun) * 1e3)
+    row.cpu_ms.append((served.cpu_seconds() - worked) * 1e3)
     row.kilobytes = max(row.kilobytes, len(response.content) / 1e3)
     row.queries = max(row.queries, int(response.headers.get(HEADER, 0)))
 
 
 @contextlib.contextmanager
-def served(agents: int, **variables: str) -> Iterator[httpx.Client]:
+def serve(agents: int, **variables: str) -> Iterator[Served]:
     """Serve an installation in which somebody has a chain of so many agents, and log them in."""
     with (
         tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as folder,
@@ -136,7 +152,8 @@ def served(agents: int, **variables: str) -> Iterator[httpx.Client]:
         server.client_for(OWNER) as client,
     ):
         _import(server, agents)
-        yield client
+        assert server.web
+        yield Served(client, psutil.Process(server.web.process.pid))
 
 
 def _import(server: Server, agents: int) -> None:
@@ -168,10 +185,11 @@ def table(measured: list[Measured], agents: int) -> str:
     made = len(measured[0].times_ms)
     lines = [
         f"{agents} agents, {made} edits of each kind; the goal is {GOAL_MS} ms and {GOAL_QUERIES} queries",
-        f"{'edit':18}{'queries':>8}{'median':>11}{'p95':>11}{'slowest':>11}{'answer':>11}",
+        f"{'edit':18}{'queries':>8}{'median':>11}{'p95':>11}{'slowest':>11}{'CPU':>11}{'answer':>11}",
     ]
     for row in measured:
-        times = (statistics.median(row.times_ms), row.p95_ms, max(row.times_ms))
+        mean_cpu_ms = statistics.mean(row.cpu_ms)
+        times = (statistics.median(row.times_ms), row.p95_ms, max(row.times_ms), mean_cpu_ms)
         shown = "".join(f"{time_ms:8.1f} ms" for time_ms in times)
         lines.append(f"{row.name:18}{row.queries:8}{shown}{row.kilobytes:8.0f} kB")
     return "\n".join(lines)
@@ -185,10 +203,10 @@ def main() -> None:
     said = parser.parse_args()
     # First, so that the load is that of others.
     print(machine.facts())
-    with served(said.agents) as client:
-        measured = rounds(client, said.rounds)
-    with served(said.agents, DJANGO_SETTINGS_MODULE="bench.counted") as client:
-        for row, counted in zip(measured, rounds(client, 1), strict=True):
+    with serve(said.agents) as served:
+        measured = rounds(served, said.rounds)
+    with serve(said.agents, DJANGO_SETTINGS_MODULE="bench.counted") as served:
+        for row, counted in zip(measured, rounds(served, 1), strict=True):
             row.queries = counted.queries
     print(table(measured, said.agents))
 
