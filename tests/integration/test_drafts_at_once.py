@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from chains import actions
@@ -77,7 +79,7 @@ def test_tags_saved_with_a_draft_and_publications_never_wait_for_one_another(cha
 
     for number in range(10):
         # Each would end in a deadlock if one locked the person first and the other the draft.
-        at_once(publish, lambda n=number: file_it(f"a{n}"), publish, lambda n=number: file_it(f"b{n}"))
+        at_once(publish, partial(file_it, f"a{number}"), publish, partial(file_it, f"b{number}"))
         assert {tag.name for tag in chain.tags.all()} <= {f"a{number}", f"b{number}"}
     # So nobody who holds the draft asks for the person.
     with no_query_about('FROM "chains_user"'):

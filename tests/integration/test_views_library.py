@@ -20,7 +20,7 @@ from chains.models import Agent, Chain, ChainTag, ChainVersion, User
 from chains.models.chain import ConnectionType
 from chains.queries import SHELF_PAGE
 from tests.integration.library_cast import HTMX, LIBRARY, do, listed, named, show, tag
-from tests.integration.pages_cast import agent, chain_of, model, run_in
+from tests.integration.pages_cast import PARALLEL, agent, chain_of, model, run_in
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +49,7 @@ def test_it_lists_own_chains_with_their_plan_and_models_and_the_demo_chains(
 
 def test_a_long_chain_is_drawn_short(client: Client, alice: User) -> None:
     single = [agent(f"Single{number}") for number in range(11)]
-    group = [agent(f"Member{number}", ConnectionType.PARALLEL) for number in range(8)]
+    group = [agent(f"Member{number}", PARALLEL) for number in range(8)]
     chain_of(alice, *group, *single, name="Long")
     for page in (show(client), client.get(reverse("home")).content.decode()):
         drawing = page.partition('<span class="plan">')[2].partition("</form>")[0].partition("</li>")[0]

@@ -1,4 +1,4 @@
-"""How dates are written where no page says otherwise, which is in the admin: a run may be over in a second."""
+"""How dates are written where no page says otherwise, as in the admin: a run may be over in a second."""
 
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i:s"
