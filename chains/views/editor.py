@@ -17,7 +17,7 @@ from chains.engine.plan import ConnectionType
 from chains.models import Chain, ChainVersion
 from chains.views import access
 from chains.views.access import Request
-from chains.views.editor_page import editor_context, editor_page
+from chains.views.editor_page import Refusal, editor_context, editor_page, two_texts
 
 CONFLICT, UNPROCESSABLE = 409, 422
 AGENT_FIELDS = (
@@ -234,16 +234,7 @@ def _stale(
         "chain": chain,
         "error": error,
         "save_address": address,
-        "texts": [
-            {
-                "name": name,
-                "label": name.replace("_", " "),
-                "mine": mine,
-                "theirs": error.theirs.get(name, ""),
-            }
-            for name, mine in fields.items()
-            if str(mine) != str(error.theirs.get(name, ""))
-        ],
+        "texts": two_texts(fields, error.theirs),
         "groups": queries.sidebar(request.user),
     }
     return render(request, "editor/conflict_page.html", context, status=CONFLICT)
@@ -259,10 +250,12 @@ def _refused(
     """Say what an edit cannot be. A page that is shown anew keeps what was typed."""
     if request.htmx and request.htmx.target != "canvas":
         return JsonResponse({"field": error.field, "message": str(error)}, status=UNPROCESSABLE)
-    messages.error(request, str(error))
+    if request.htmx or not fields:
+        messages.error(request, str(error))
     if request.htmx:
         return render(request, "editor/redrawn.html", editor_context(chain), status=UNPROCESSABLE)
-    return editor_page(request, chain, typed=fields, typed_in=agent, status=UNPROCESSABLE)
+    refusal = Refusal(fields, agent, error.field, str(error)) if fields else None
+    return editor_page(request, chain, refusal=refusal, status=UNPROCESSABLE)
 
 
 def _fields(request: Request, names: tuple[str, ...]) -> dict[str, object]:

@@ -4,6 +4,7 @@ const field = () => document.querySelector("[data-composer] textarea");
 
 function grow(textarea) {
   textarea.style.blockSize = "auto";
+  if (!textarea.scrollHeight) return; // nobody sees it yet
   textarea.style.blockSize = `${Math.min(textarea.scrollHeight + 2, MAX_ROWS_PX)}px`;
 }
 
