@@ -85,6 +85,15 @@ class ProviderAdmin(admin.ModelAdmin):
         tell_results(request, sync_models(providers=list(rows)))
 
 
+class RowForm(forms.ModelForm):
+    """A model's row in the list. Its controls stand under headings: each says by itself what it is about."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{field.label} of {self.instance.label}"
+
+
 @admin.register(LanguageModel)
 class LanguageModelAdmin(admin.ModelAdmin):
     """Models with their prices and flags, many at once."""
@@ -120,6 +129,10 @@ class LanguageModelAdmin(admin.ModelAdmin):
         load_defaults()
         tell_results(request, sync_models(providers=list(Provider.objects.ready())))
         return redirect("admin:chains_languagemodel_changelist")
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm]:
+        """Name the controls of the list."""
+        return super().get_changelist_form(request, **{"form": RowForm} | kwargs)
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         """Say beside the field that no price is negative."""

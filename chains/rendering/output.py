@@ -38,7 +38,11 @@ _cleaner = nh3.Cleaner(
         "div": {"data-slot"},
         "span": {"data-slot"},
     },
-    tag_attribute_values={"input": {"type": {"checkbox"}}},
+    tag_attribute_values={
+        "input": {"type": {"checkbox"}, "aria-label": {"done", "not done"}},
+        "div": {"tabindex": {"0"}},
+    }
+    | {f"h{level}": {"aria-level": {"4", "5", "6"}} for level in range(1, 7)},
     set_tag_attribute_values={"a": {"target": "_blank"}},
     allowed_classes={
         "ul": {"contains-task-list"},
@@ -58,6 +62,10 @@ _cleaner = nh3.Cleaner(
 )
 _SLOT = re.compile(r'<(div|span) data-slot="(\d+)"></\1>')
 _MAX_LANGUAGE = 40
+# An answer stands under the heading of its agent's column, which is one of the third level.
+_OUTER_LEVEL, _MAX_LEVEL = 3, 6
+# What may be wider than its column scrolls by itself, and with the keys once it has the focus.
+_SCROLLS = 'tabindex="0"'
 
 Tokens = Sequence[Token]
 Env = MutableMapping[str, Any]
@@ -123,7 +131,7 @@ def _code_block(code: str, info: str, closed: bool) -> str:
         f'<div class="code"><div class="code-head"><span class="code-lang">{escape(language)}</span>'
         '<button type="button" class="code-tool" data-wrap-code aria-pressed="false">Wrap</button>'
         '<button type="button" class="code-tool" data-copy-code>Copy</button></div>'
-        f'<pre><code class="highlight">{coloured}</code></pre></div>\n'
+        f'<pre {_SCROLLS}><code class="highlight">{coloured}</code></pre></div>\n'
     )
 
 
@@ -132,6 +140,11 @@ class AnswerRenderer(RendererHTML):
 
     Each method is the render rule for the token type of its name.
     """
+
+    def heading_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Open a heading, which is one level of the answer and another one of the page."""
+        tag = tokens[idx].tag
+        return f'<{tag} aria-level="{min(int(tag[1]) + _OUTER_LEVEL, _MAX_LEVEL)}">'
 
     def fence(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
         """Write a fenced code block."""
@@ -153,9 +166,15 @@ class AnswerRenderer(RendererHTML):
         shown = f"{escape(description)} ({address})" if description else address
         return f'<span class="image">{shown}</span>'
 
+    def list_item_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
+        """Open an item. The box of a task says how it stands, as its tick does."""
+        html = super().list_item_open(tokens, idx, options, env)
+        words = "done" if tokens[idx].meta.get("checked") else "not done"
+        return html.replace("<input ", f'<input aria-label="{words}" ', 1)
+
     def table_open(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
         """Open a table inside a box that scrolls sideways."""
-        return '<div class="table"><table>\n'
+        return f'<div class="table" {_SCROLLS}><table>\n'
 
     def table_close(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
         """Close a table and its box."""
@@ -180,7 +199,7 @@ class AnswerRenderer(RendererHTML):
     def math_block(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
         """Write a display formula of its own."""
         html = to_mathml(tokens[idx].content.strip(), True)
-        return _fill_slot(env, f'<div class="math">{html}</div>\n', "div")
+        return _fill_slot(env, f'<div class="math" {_SCROLLS}>{html}</div>\n', "div")
 
     def math_unclosed(self, tokens: Tokens, idx: int, options: Any, env: Env) -> str:
         """Write a formula whose end is missing as its source."""

@@ -135,7 +135,7 @@ def test_viewers_that_join_at_any_time_see_the_same():
 
 def test_a_stream_made_from_text_shows_it_at_once():
     snapshot = MarkdownStream("# a\n\nb").snapshot()
-    assert snapshot == Snapshot(1, ("<h1>a</h1>\n",), "<p>b</p>\n")
+    assert snapshot == Snapshot(1, ('<h1 aria-level="4">a</h1>\n',), "<p>b</p>\n")
 
 
 def test_every_letter_is_visible_before_its_block_is_closed():
