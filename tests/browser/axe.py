@@ -6,13 +6,21 @@ from collections.abc import Callable
 from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-SIZES = {"desk": (1440, 900), "phone": (390, 844)}
+from tests.browser.stage import Stage
+
+# As high as pages are long, so that nothing lies beneath a bar that stays in its place.
+SIZES = {"desk": (1440, 4_000), "phone": (390, 6_000)}
 THEMES = ("light", "dark")
 # One that axe leaves out unless it is asked: fingers need 24 pixels (WCAG 2.2, level AA).
 RULES = {"target-size": {"enabled": True}}
-RUN = "rules => axe.run({ resultTypes: ['violations'], preload: false, rules }).then((found) => found.violations)"
+# The links of Django's admin take a moment to change from one theme's colour to the other's.
+RUN = """async (rules) => {
+  const changes = document.getAnimations().filter((one) => one instanceof CSSTransition);
+  await Promise.allSettled(changes.map((change) => change.finished));
+  return (await axe.run({ resultTypes: ["violations"], preload: false, rules })).violations;
+}"""
 
 
 class Findings(list[str]):
@@ -41,3 +49,29 @@ def _line(violation: dict[str, Any], node: dict[str, Any]) -> str:
     why = [check["message"] for kind in ("any", "all", "none") for check in node[kind]]
     where = " ".join(str(part) for part in node["target"])
     return f"{violation['id']} ({violation['impact']}) {where}: {'; '.join(why)}"
+
+
+def do(stage: Stage, code: str) -> None:
+    """Let the installation carry out some code."""
+    done = stage.server.manage("shell", "--no-imports", "-c", code)
+    assert done.returncode == 0, done.stderr
+
+
+def look_at(found: Findings, page: Page, *addresses: str) -> None:
+    """Visit pages and look at each as it comes."""
+    for address in addresses:
+        page.goto(address)
+        found.look(page, address)
+
+
+def sit_down(page: Page) -> None:
+    """Go back to the desk, where a column has all its buttons."""
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def import_chain(page: Page, text: str) -> None:
+    """Give a chain file to the import page."""
+    page.goto("/chains/import")
+    page.get_by_label("Its text").fill(text)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("heading", name="Chains", exact=True)).to_be_visible()

@@ -15,7 +15,7 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.axe import Findings
+from tests.browser.axe import Findings, do, import_chain, look_at, sit_down
 from tests.browser.corpus import MARKDOWN
 from tests.browser.line import open_line
 from tests.browser.stage import OWNER, Stage, chain_file
@@ -40,7 +40,9 @@ SHORT = Script(tokens=12)
 ENDLESS = Script(tokens=4_000, tps=40)
 BREAK = "ALTER TABLE chains_sampleinput RENAME TO chains_away"
 MEND = "ALTER TABLE chains_away RENAME TO chains_sampleinput"
-NO_ADMINISTRATOR = "from chains.models import User; User.objects.filter(is_superuser=True).update(is_superuser=False)"
+NO_ADMINISTRATOR = (
+    "from chains.models import User; User.objects.filter(is_superuser=True).update(is_superuser=False)"
+)
 SQL = "from django.db import connection; connection.cursor().execute({!r})"
 HELPER = """
 from chains.models import User
@@ -63,32 +65,6 @@ def window(window: Callable[..., Page]) -> Callable[..., Page]:
 def guest(new_context: Callable[..., BrowserContext], stage: Stage) -> Page:
     """A window of somebody who has not logged in."""
     return new_context(base_url=stage.server.url, bypass_csp=True).new_page()
-
-
-def do(stage: Stage, code: str) -> None:
-    """Let the installation carry out some code."""
-    done = stage.server.manage("shell", "--no-imports", "-c", code)
-    assert done.returncode == 0, done.stderr
-
-
-def look_at(found: Findings, page: Page, *addresses: str) -> None:
-    """Visit pages and look at each as it comes."""
-    for address in addresses:
-        page.goto(address)
-        found.look(page, address)
-
-
-def sit_down(page: Page) -> None:
-    """Go back to the desk, where a column has all its buttons."""
-    page.set_viewport_size({"width": 1440, "height": 900})
-
-
-def import_chain(page: Page, text: str) -> None:
-    """Give a chain file to the import page."""
-    page.goto("/chains/import")
-    page.get_by_label("Its text").fill(text)
-    page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_role("heading", name="Chains", exact=True)).to_be_visible()
 
 
 # Coming in
@@ -392,7 +368,10 @@ def test_the_import(found: Findings, window: Callable[..., Page], stage: Stage) 
     faulty = chain_file("Gate") | {"agents": [{"name": "Ada", "model": "nobody/nothing"}, {"name": 3}]}
     texts = {
         "a preview": (json.dumps(chain_file("Trio")), "It becomes a new chain"),
-        "a new version": (json.dumps(chain_file("Solo") | {"agents": chain_file("Pair")["agents"]}), "it gets v2"),
+        "a new version": (
+            json.dumps(chain_file("Solo") | {"agents": chain_file("Pair")["agents"]}),
+            "it gets v2",
+        ),
         "faults": (json.dumps(faulty), "keep it from being imported"),
     }
     for state, (text, words) in texts.items():
