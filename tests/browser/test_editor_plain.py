@@ -257,11 +257,33 @@ def fits(page: Page) -> None:
     assert page.evaluate(TOO_WIDE) == []
 
 
-def test_on_a_phone_buttons_move_agents_and_a_finger_drags_them(phone: Page):
+def test_on_a_phone_a_finger_drags_agents_and_buttons_move_them(phone: Page):
     phone.goto(bring_in(phone.context, "Moved", {"name": "Ada"}, {"name": "Ben"}))
-    phone.get_by_role("button", name="Move Ada down").tap()
-    expect_stages(phone, ["Ben"], ["Ada"])
-    phone.get_by_role("button", name="Run Ada at the same time as the stage before").tap()
-    expect_stages(phone, ["Ben", "Ada"])
+    drag_by_finger(phone, 1, "[data-cards]:has([data-index='0'])")
+    expect(phone.locator(".editor-group .agent-card")).to_have_count(2)
     phone.locator("#undo").tap()
+    expect_stages(phone, ["Ada"], ["Ben"])
+    phone.get_by_role("button", name="Move Ben up").tap()
     expect_stages(phone, ["Ben"], ["Ada"])
+
+
+def drag_by_finger(page: Page, index: int, into: str) -> None:
+    """Put a finger on a grip, move it to a list above, and lift it once the card shows there."""
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *at: float) -> None:
+        points = [{"x": at[0], "y": at[1]}] if at else []
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    cards(page).nth(index).evaluate("(card) => card.scrollIntoView({ block: 'center' })")
+    grip = cards(page).nth(index).locator("[data-grip]").bounding_box()
+    assert grip
+    x, y = grip["x"] + 5, grip["y"] + 5
+    touch("touchStart", x, y)
+    for step in range(100):
+        x, y = x + (8 if x < 120 else step % 2), y - (6 if step < 30 else step % 2)
+        touch("touchMove", x, y)
+        page.wait_for_timeout(20)
+        if step > 30 and page.locator(f"{into} .agent-ghost").count():
+            break
+    touch("touchEnd")

@@ -72,23 +72,27 @@ def test_two_fields_need_no_choice_and_both_windows_come_to_the_same(editor: Ope
     expect(control(first, 1, "prompt")).to_have_value("From the second")
 
 
-def test_a_new_agent_does_not_disturb_who_types_in_the_other_window(editor: OpenEditor):
+def test_agents_that_come_and_move_do_not_disturb_who_types_in_the_other_window(editor: OpenEditor):
     first = editor({"name": "Ada", "prompt": "one three"})
     other = second(first)
     first.get_by_role("button", name="Add an agent").first.click()
-    expect(cards(first)).to_have_count(2)
+    expect_stages(first, ["Agent 2"], ["Ada"])
+    first.get_by_role("button", name="Duplicate Ada").click()
+    expect_stages(first, ["Agent 2"], ["Ada"], ["Ada 2"])
+    first.get_by_role("button", name="Move Agent 2 down").click()
+    expect_stages(first, ["Ada"], ["Agent 2"], ["Ada 2"])
     control(other, 0, "prompt").click()
     other.keyboard.press("Home")
     for _ in "one ":
         other.keyboard.press("ArrowRight")
     other.keyboard.type("two")
-    expect(cards(other)).to_have_count(2)
+    expect_stages(other, ["Ada"], ["Agent 2"], ["Ada 2"])
     expect_saved(other)
     other.keyboard.type(" ")
-    expect(control(other, 1, "prompt")).to_have_value("one two three")
+    expect(control(other, 0, "prompt")).to_have_value("one two three")
     expect_saved(other)
     first.reload()
-    expect(control(first, 1, "prompt")).to_have_value("one two three")
+    expect(control(first, 0, "prompt")).to_have_value("one two three")
 
 
 @pytest.mark.parametrize("is_conflict", [False, True], ids=["typed", "in conflict"])
