@@ -96,7 +96,9 @@ class Attempt:
         has_text = bool(str(self.text).strip())
         if completion.reason in (FinishReason.CONTENT_FILTER, FinishReason.REFUSAL):
             self._fail(
-                completion.reason.value, f"{self._provider} withheld the answer: it refused or filtered it."
+                completion.reason.value,
+                f"{self._provider} withheld the answer, it refused or filtered it: "
+                "change the message or the prompt, or choose another model.",
             )
         elif has_text:
             self.status = COMPLETED

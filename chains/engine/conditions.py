@@ -28,6 +28,7 @@ MAX_SOURCE = 4_000
 MAX_DEPTH = 40
 
 PREVIOUS = "previous output"
+_SEARCHES = frozenset({"CONTAINS", "STARTS_WITH", "ENDS_WITH", "MATCHES"})
 
 _GRAMMAR = Lark.open(
     "conditions.lark",
@@ -115,6 +116,29 @@ def rename_agent(source: str, old: str, new: str) -> str:
             pieces += [source[at : _at(token)], f"agents.{new}."]
             at = _at(token) + len(token)
     return "".join([*pieces, source[at:]])
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A test of a rule that looks for a text: in which subject, how, and for what."""
+
+    subject: str
+    name: str
+    text: str
+
+
+def searches(source: str) -> list[Search]:
+    """List the searches of a rule, in their order."""
+    tokens = [Token("START", ""), *_GRAMMAR.lex(source)]
+    return [
+        Search(_subject(before), str(name), _unquote(text))
+        for before, name, _, text in zip(tokens, tokens[1:], tokens[2:], tokens[3:], strict=False)
+        if name.type in _SEARCHES and text.type == "TEXT"
+    ]
+
+
+def _subject(token: Token) -> str:
+    return token[:-1] if token.type == "SUBJECT" else PREVIOUS
 
 
 def _slug(token: Token) -> str:

@@ -37,16 +37,21 @@ class ProbeError(ValueError):
 
 def text_probe(name: str, needle: str) -> Probe:
     """Make a test of ``contains``, ``starts_with`` or ``ends_with``, which ignore case."""
-    needle = needle.casefold()
 
     def probe(text: str) -> Finding:
-        folded = text.casefold()
-        at = _find(name, needle, folded)
-        if at < 0:
+        span = text_span(name, needle, text)
+        if span is None:
             return False, excerpt(text, len(text) if name == "ends_with" else 0)
-        return True, excerpt(text, _unfold(text, folded, at), _unfold(text, folded, at + len(needle)))
+        return True, excerpt(text, *span)
 
     return probe
+
+
+def text_span(name: str, needle: str, text: str) -> tuple[int, int] | None:
+    """Return where a text test finds what it looks for, in code points."""
+    needle, folded = needle.casefold(), text.casefold()
+    at = _find(name, needle, folded)
+    return None if at < 0 else (_unfold(text, folded, at), _unfold(text, folded, at + len(needle)))
 
 
 def _find(name: str, needle: str, text: str) -> int:
@@ -66,19 +71,29 @@ def _unfold(text: str, folded: str, at: int) -> int:
 
 def pattern_probe(pattern: str) -> Probe:
     """Make a test that searches with RE2, case-sensitive. Raises ``ProbeError``."""
-    # RE2, because a backtracking engine can be held for hours by a pattern that a user wrote.
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        compiled = re2.compile(pattern, options)
-    except (re2.error, UnicodeError) as error:
-        raise ProbeError(f"the pattern is not valid: {_reason(error)}") from error
+    compiled = _compiled(pattern)
 
     def probe(text: str) -> Finding:
         found = compiled.search(_encodable(text))
         return found is not None, excerpt(text, *(found.span() if found else ()))
 
     return probe
+
+
+def pattern_span(pattern: str, text: str) -> tuple[int, int] | None:
+    """Return where a pattern is found, in code points. Raises ``ProbeError``."""
+    found = _compiled(pattern).search(_encodable(text))
+    return found.span() if found else None
+
+
+def _compiled(pattern: str) -> Any:
+    # RE2, because a backtracking engine can be held for hours by a pattern that a user wrote.
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except (re2.error, UnicodeError) as error:
+        raise ProbeError(f"the pattern is not valid: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

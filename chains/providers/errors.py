@@ -267,6 +267,12 @@ def _quoted(said: str, key: str) -> str:
     return f"{_BEFORE_QUOTE}{text}”" if text else ""
 
 
+def parted(sentence: str) -> tuple[str, str]:
+    """Return our own sentence and what the provider said, which is empty where it said nothing."""
+    ours, _, said = sentence.partition(_BEFORE_QUOTE)
+    return ours, said.removesuffix("”")
+
+
 def without_quotes(sentences: str) -> str:
     """Leave out what providers said, line by line: they may repeat what they were sent."""
     return "\n".join(line.partition(_BEFORE_QUOTE)[0] for line in sentences.splitlines())

@@ -9,11 +9,13 @@ from functools import cached_property
 from django.db.models import Prefetch
 from django.utils.safestring import SafeString, mark_safe
 
+from chains.engine.evidence import Piece, excerpt_pieces, rule_pieces
 from chains.models import AgentStep, StepAttempt
 from chains.models.chain import ConnectionType
 from chains.models.run import LIVE_STEP, AgentStepQuerySet, StepStatus
-from chains.queries.figures import Metrics, duration_text, metrics_of, milliseconds_between
-from chains.queries.labels import spoken_list, status_label
+from chains.providers.errors import parted
+from chains.queries.figures import Metrics, duration_text, estimated_tokens, metrics_of, milliseconds_between
+from chains.queries.labels import spoken_count, spoken_list, status_label
 from chains.queries.offers import OfferKind
 from chains.rendering.answer import answer_name
 from chains.rendering.markdown import render_blocks
@@ -31,6 +33,21 @@ class SkipView:
     subject: str
     excerpt: str
     decided_by: str
+
+    @property
+    def rule_pieces(self) -> tuple[Piece, ...]:
+        """The rule, with the part that decided."""
+        return rule_pieces(self.condition, self.decided_by)
+
+    @property
+    def excerpt_pieces(self) -> tuple[Piece, ...]:
+        """The tested text, with the passage that decided."""
+        return excerpt_pieces(self.excerpt, self.decided_by, self.subject)
+
+    @property
+    def is_otherwise(self) -> bool:
+        """Whether it was left out because another branch ran."""
+        return self.condition.strip() == "otherwise"
 
 
 @dataclass(frozen=True)
@@ -118,6 +135,11 @@ class Column:
         return self.attempt.error if self.attempt and not self.is_live else ""
 
     @property
+    def failure(self) -> tuple[str, str]:
+        """The same in two parts: our own sentence, and what the provider said of it."""
+        return parted(self.error)
+
+    @property
     def http_status(self) -> int | None:
         """What the provider's server answered, where that was the fault."""
         return self.attempt.http_status if self.attempt and not self.is_live else None
@@ -127,7 +149,7 @@ class Column:
         """Where an answer was cut off: ``Interrupted at 3,120 characters``; empty if none was."""
         if self.step.status != StepStatus.INTERRUPTED or self.attempt is None or not self.attempt.text_length:
             return ""
-        return f"Interrupted at {_characters(self.attempt.text_length)}"
+        return f"Interrupted at {spoken_count(self.attempt.text_length, 'character')}"
 
     @property
     def receipt(self) -> str:
@@ -194,11 +216,11 @@ def _receipt(attempt: StepAttempt) -> str:
         return "Stopped while it waited to try again."
     parts = [f"Stopped after {duration_text(milliseconds_between(attempt.started_at, seen))}"]
     if closed:
-        parts.append(f"upstream connection closed in {duration_text(milliseconds_between(seen, closed))}")
+        taken = milliseconds_between(seen, closed)
+        parts.append(f"upstream connection closed in {duration_text(taken) if taken else 'less than 1 ms'}")
     kept = attempt.text_length
-    parts.append(f"{_characters(kept)} kept" if kept else "no text had come")
+    received = (
+        f"{spoken_count(kept, 'character')} (about {spoken_count(estimated_tokens(kept), 'token')}) kept"
+    )
+    parts.append(received if kept else "no text had come")
     return "; ".join(parts) + "."
-
-
-def _characters(count: int) -> str:
-    return f"{count:,} character{'' if count == 1 else 's'}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from chains.engine.history import CHARACTERS_PER_TOKEN
 from chains.models import AgentStep, Run, StepAttempt
 
 LEAST_SHOWN = Decimal("0.0001")  # USD
@@ -73,6 +74,11 @@ def duration_text(ms: float) -> str:
         return f"{ms / 1000:.1f} s"
     minutes, seconds = divmod(round(ms / 1000), 60)
     return f"{minutes} min {seconds:02} s"
+
+
+def estimated_tokens(characters: int) -> int:
+    """Estimate tokens as history does: characters ÷ 4, rounded up."""
+    return -(-characters // CHARACTERS_PER_TOKEN)
 
 
 def cost_text(costs: Iterable[Decimal | None]) -> str:

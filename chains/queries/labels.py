@@ -35,3 +35,8 @@ def spoken_list(names: Sequence[str]) -> str:
     if len(shown) < 2:
         return "".join(shown)
     return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def spoken_count(count: int, noun: str) -> str:
+    """Write a count with its noun: ``1 token``, ``3,120 tokens``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

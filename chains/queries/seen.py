@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chains.engine.history import CHARACTERS_PER_TOKEN
 from chains.models import AgentStep, LanguageModel, StepAttempt, User
 from chains.providers.base import ChatMessage, ChatRequest
 from chains.providers.curl import curl_command
+from chains.queries.figures import estimated_tokens
 
 # Code points of a message that are shown before somebody asks for all of it.
 SHOWN, SHOWN_OF_HISTORY = 6_000, 800
@@ -102,11 +102,6 @@ class Seen:
     def has_passages(self) -> bool:
         """Whether anything in it is known to come from elsewhere."""
         return any(part.origin for message in self.messages for part in message.parts)
-
-
-def estimated_tokens(characters: int) -> int:
-    """Estimate tokens as history does: characters ÷ 4, rounded up."""
-    return -(-characters // CHARACTERS_PER_TOKEN)
 
 
 def seen(

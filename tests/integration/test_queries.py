@@ -202,8 +202,10 @@ class TestColumns:
             stop_seen_at=at(1.2),
             upstream_closed_at=at(1.24),
         )
-        receipt = "Stopped after 1.2 s; upstream connection closed in 40 ms; 1,312 characters kept."
-        assert column_of(run, "ada").receipt == receipt
+        assert column_of(run, "ada").receipt == (
+            "Stopped after 1.2 s; upstream connection closed in 40 ms; "
+            "1,312 characters (about 328 tokens) kept."
+        )
 
     def test_a_stop_between_two_attempts_says_so(self, session: ChatSession):
         run = run_in(session)

@@ -153,20 +153,50 @@ def test_a_failed_answer_says_who_said_what_with_which_status(client: Client, se
     assert "Keep it in the history" in page
 
 
-def test_a_skipped_agent_shows_its_rule_and_what_it_was_tested_on(client: Client, alice: User) -> None:
-    session = session_of(alice, agent("Ada"), agent("Fixer", CONDITIONAL, 'contains("bad") or length > 900'))
+def skipped_page(client: Client, alice: User, rule: str, **evidence: str) -> str:
+    """Show a run whose second agent was skipped by its rule."""
+    session = session_of(alice, agent("Ada"), agent("Fixer", CONDITIONAL, rule))
     run = run_in(session)
     first, second = run.steps.all()
     attempt(first, text="All good.")
     second.status, second.skip_reason = "skipped", "condition"
-    second.tested_subject, second.tested_excerpt = "the previous output", "All good."
-    second.decided_by = 'contains("bad")'
+    for name, value in {"tested_subject": "previous output", **evidence}.items():
+        setattr(second, name, value)
     second.save()
     end(run)
+    return show(client, session)
+
+
+def test_a_skipped_agent_shows_its_rule_and_what_it_was_tested_on(client: Client, alice: User) -> None:
+    rule, part = 'contains("bad") and length > 900', 'contains("bad")'
+    page = skipped_page(client, alice, rule, tested_excerpt="All <good>.", decided_by=part)
+    assert '<mark class="decided">contains(&quot;bad&quot;)</mark> and length &gt; 900' in page
+    assert "previous output" in page
+    assert "<q>All &lt;good&gt;.</q>" in page
+
+
+def test_the_passage_that_decided_stands_out_in_the_tested_text(client: Client, alice: User) -> None:
+    rule = 'not contains("<GOOD>")'
+    page = skipped_page(client, alice, rule, tested_excerpt="All <good>.", decided_by=rule)
+    assert "<code>not contains(&quot;&lt;GOOD&gt;&quot;)</code>" in page
+    assert '<q>All <mark class="decided">&lt;good&gt;</mark>.</q>' in page
+
+
+def test_a_branch_that_another_one_left_without_work_says_so(client: Client, alice: User) -> None:
+    evidence = {"tested_subject": "the other branches", "decided_by": 'contains("x")'}
+    page = skipped_page(client, alice, "otherwise", **evidence)
+    assert "The condition of another branch was true." in page
+    assert "contains(&quot;x&quot;)" in page
+
+
+def test_what_a_provider_said_stands_apart_from_what_to_do(client: Client, session: ChatSession) -> None:
+    run = run_in(session)
+    error = "Acme did not accept the request (400): change the agent’s settings. It said: “too <long>”"
+    attempt(run.steps.all()[0], status="failed", error=error, http_status=400)
+    end(run, "failed")
     page = show(client, session)
-    assert "contains(&quot;bad&quot;) or length &gt; 900" in page
-    assert "Decided by" in page
-    assert "<q>All good.</q>" in page
+    assert "<p>Acme did not accept the request (400): change the agent’s settings.</p>" in page
+    assert "It said: <q>too &lt;long&gt;</q>" in page
 
 
 def test_a_truncated_answer_says_so(client: Client, session: ChatSession) -> None:

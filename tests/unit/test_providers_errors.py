@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from chains.providers.base import Endpoint
-from chains.providers.errors import MAX_QUOTED, ErrorKind, ProviderError, error_from_status, error_from_stream
+from chains.providers.errors import (
+    MAX_QUOTED,
+    ErrorKind,
+    ProviderError,
+    error_from_status,
+    error_from_stream,
+    error_of_kind,
+    parted,
+)
 
 KEY = "sk-live-4f9a8b7c6d5e4f3a2b1c"
 ANTHROPIC = Endpoint(
@@ -138,3 +147,12 @@ def test_an_error_inside_a_stream_is_told_by_its_name(
 def test_the_address_shows_without_a_password_in_it():
     endpoint = Endpoint("x", "X", "openai", "https://me:secret@example.org/v1")
     assert "secret" not in error_from_status(endpoint, 302, None, {}).sentence
+
+
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_every_kind_of_error_says_what_happened_and_what_to_do(kind: ErrorKind) -> None:
+    sentence = error_of_kind(kind, ANTHROPIC, said="no: really").sentence
+    ours, said = parted(sentence)
+    assert re.fullmatch(r"Anthropic [^:]+: [a-z][^:]+\.", ours)
+    assert said == "no: really"
+    assert parted(ours) == (ours, "")
