@@ -12,7 +12,17 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from chains.models import Agent, AgentStep, Chain, ChainVersion, DraftEdit, Run, StepAttempt, User
+from chains.models import (
+    Agent,
+    AgentStep,
+    Chain,
+    ChainVersion,
+    DraftEdit,
+    Run,
+    RunShare,
+    StepAttempt,
+    User,
+)
 from tests.environment import has_services
 from tests.servers import Server, installation
 
@@ -67,7 +77,7 @@ def removable_versions(request: pytest.FixtureRequest, _django_db_marker: None) 
     request.getfixturevalue("_django_db_helper")
     yield
     if not connection.in_atomic_block and Chain.objects.update(discarded_at=timezone.now()):
-        for model in (StepAttempt, AgentStep, Run, Agent, DraftEdit, ChainVersion):
+        for model in (StepAttempt, AgentStep, RunShare, Run, Agent, DraftEdit, ChainVersion):
             model._base_manager.all()._raw_delete(connection.alias)
 
 

@@ -38,6 +38,7 @@ from chains.actions.runs import keep_run, quick_compare, start_run, stop_run, st
 from chains.actions.samples import delete_sample, save_sample
 from chains.actions.sessions import delete_session, rename_session, start_session
 from chains.actions.settings import save_settings
+from chains.actions.shares import revoke_share, share_run
 from chains.actions.trials import try_draft
 from chains.actions.versions import check_draft, publish_draft, restore_version
 
@@ -84,11 +85,13 @@ __all__ = [
     "rename_session",
     "restore_version",
     "retry_step",
+    "revoke_share",
     "run_again",
     "save_agent",
     "save_sample",
     "save_settings",
     "set_tags",
+    "share_run",
     "start_run",
     "start_session",
     "stop_run",

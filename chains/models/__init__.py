@@ -5,6 +5,7 @@ from chains.models.draft import DraftEdit, SampleInput
 from chains.models.provider import LanguageModel, Provider
 from chains.models.run import AgentStep, Run, StepAttempt
 from chains.models.session import ChatSession
+from chains.models.share import RunShare
 from chains.models.user import ApiToken, User
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "LanguageModel",
     "Provider",
     "Run",
+    "RunShare",
     "SampleInput",
     "StepAttempt",
     "User",

@@ -1,6 +1,7 @@
 """What a page shows, read with a constant number of queries. View models are frozen and know no request."""
 
 from chains.queries.columns import Column, SkipView, columns
+from chains.queries.documents import answers_markdown, run_markdown
 from chains.queries.editor import AgentCard, EditorPage, answers_to_test, editor_page
 from chains.queries.figures import (
     Bar,
@@ -23,6 +24,8 @@ from chains.queries.library import (
     models_for_compare,
 )
 from chains.queries.offers import Offer, OfferKind, run_offer, step_offer
+from chains.queries.reading import Reading, reading
+from chains.queries.reports import run_export, run_report
 from chains.queries.reuse import ReusableChain, reusable_agent, reusable_agents
 from chains.queries.rules import RuleTrial, condition_try
 from chains.queries.runs import Band, SessionPage, StageView, bands, session_page
@@ -57,6 +60,7 @@ __all__ = [
     "OfferKind",
     "PlanAgent",
     "PlanStage",
+    "Reading",
     "ReusableChain",
     "RuleTrial",
     "Seen",
@@ -70,6 +74,7 @@ __all__ = [
     "Theme",
     "Totals",
     "Waterfall",
+    "answers_markdown",
     "answers_to_test",
     "bands",
     "chain_library",
@@ -85,9 +90,13 @@ __all__ = [
     "library_page",
     "milliseconds_between",
     "models_for_compare",
+    "reading",
     "reusable_agent",
     "reusable_agents",
+    "run_export",
+    "run_markdown",
     "run_offer",
+    "run_report",
     "seen",
     "sent_curl",
     "sent_messages",

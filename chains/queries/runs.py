@@ -23,7 +23,10 @@ class StageView:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """One run. ``totals`` and ``waterfall`` are there once it has ended."""
+    """One run. ``totals`` and ``waterfall`` are there once it has ended.
+
+    ``has_prompts``: they belong to the session's owner, who may take them along.
+    """
 
     run: Run
     chain: Chain
@@ -34,6 +37,7 @@ class Band:
     waterfall: Waterfall | None
     error: str
     offers: tuple[OfferKind, ...] = ()
+    has_prompts: bool = False
 
     @property
     def reused_count(self) -> int:
@@ -76,10 +80,10 @@ def bands(*, session: ChatSession, run_ids: Sequence[int]) -> list[Band]:
     runs = list(rows.defer("output", "earlier"))
     all_columns = columns_of(load_steps([run.pk for run in runs])) if runs else []
     columns = {run: list(group) for run, group in groupby(all_columns, key=lambda one: one.step.run_id)}
-    return [_band(run, columns.get(run.pk, [])) for run in runs]
+    return [_band(run, columns.get(run.pk, []), session.owner_id) for run in runs]
 
 
-def _band(run: Run, columns: list[Column]) -> Band:
+def _band(run: Run, columns: list[Column], owner: int) -> Band:
     steps = [column.step for column in columns]
     # What was taken over was neither called nor paid in this run.
     called = [step for step in steps if step.reused_from_id is None]
@@ -95,6 +99,7 @@ def _band(run: Run, columns: list[Column]) -> Band:
         waterfall=waterfall_of(run, called),
         error=run.error,
         offers=run_offers(run, steps),
+        has_prompts=run.chain_version.chain.owner_id == owner,
     )
 
 

@@ -6,7 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
-from chains.models import AgentStep, Chain, ChatSession, Run, User
+from chains.models import AgentStep, Chain, ChatSession, Run, RunShare, User
+
+_OF_SHARE = ("run__session__owner", "run__chain_version__chain")
 
 
 class Request(HttpRequest):
@@ -26,6 +28,22 @@ def session_for(request: Request, pk: int) -> ChatSession:
 def run_for(request: Request, pk: int) -> Run:
     """Return a run of one of the user's sessions. Raises ``Http404``."""
     return get_object_or_404(Run.objects.visible_to(request.user), pk=pk)
+
+
+def read_run_for(request: Request, pk: int) -> Run:
+    """Return a run of one of the user's sessions, with whose chain it ran. Raises ``Http404``."""
+    runs = Run.objects.visible_to(request.user).select_related("session__owner", "chain_version__chain")
+    return get_object_or_404(runs, pk=pk)
+
+
+def share_for(request: Request, pk: int) -> RunShare:
+    """Return a link to one of the user's runs. Raises ``Http404``."""
+    return get_object_or_404(RunShare.objects.visible_to(request.user).select_related(*_OF_SHARE), pk=pk)
+
+
+def share_of(token: str) -> RunShare:
+    """Return the link with this token, whoever asks. Raises ``Http404``."""
+    return get_object_or_404(RunShare.objects.select_related(*_OF_SHARE), token=token)
 
 
 def step_for(request: Request, pk: int) -> AgentStep:

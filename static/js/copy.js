@@ -1,4 +1,4 @@
-// Copy an answer's source, or one block of code.
+// Copy an answer's source, a block of code, or whatever else a button names.
 const SHOWN_MS = 1_600;
 
 async function put(text) {
@@ -20,6 +20,13 @@ async function read(address) {
   return response.text();
 }
 
+// A button names an address whose text is meant, or the text itself, or stands in a block of code.
+function textFor(button) {
+  const { copy, copyText } = button.dataset;
+  if (copy) return read(copy);
+  return copyText ?? button.closest(".code").querySelector("pre").textContent;
+}
+
 // A button of words says what happened, one with an icon shows a tick.
 function say(button, words, isCopied) {
   const hasWords = !button.querySelector("svg");
@@ -39,11 +46,10 @@ function say(button, words, isCopied) {
 }
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy], [data-copy-code]");
+  const button = event.target.closest("[data-copy], [data-copy-code], [data-copy-text]");
   if (!button) return;
   try {
-    const code = button.closest(".code")?.querySelector("pre");
-    await put(button.dataset.copy ? await read(button.dataset.copy) : code.textContent);
+    await put(await textFor(button));
     say(button, "Copied", true);
   } catch {
     say(button, "Not copied", false);

@@ -1,18 +1,6 @@
-// The library and the import: menus that close, focus that stays, and pasted text that nothing takes away.
+// The library and the import: focus that stays, and pasted text that nothing takes away.
 import "./dialog.js";
-
-const menus = () => document.querySelectorAll(".row-menu[open]");
-
-document.addEventListener("click", (event) => {
-  for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
-});
-document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  for (const menu of menus()) {
-    menu.open = false;
-    menu.querySelector("summary").focus();
-  }
-});
+import "./row_menu.js";
 
 // What an act brings takes the place of what had the focus.
 document.addEventListener("htmx:load", (event) => {
@@ -20,10 +8,6 @@ document.addEventListener("htmx:load", (event) => {
   const faulty = row.matches(".chain-row") && row.querySelector("[aria-invalid]");
   if (faulty) faulty.focus();
   else if (row.matches("[data-new]")) row.querySelector("button, a, summary").focus();
-});
-document.addEventListener("htmx:beforeRequest", (event) => {
-  const menu = event.detail.elt.closest(".row-menu");
-  if (menu) menu.open = false;
 });
 
 const form = document.getElementById("import");

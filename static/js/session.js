@@ -6,6 +6,7 @@ import "./dialog.js";
 import "./drawer.js";
 import { isFollowed, toEnd } from "./follow.js";
 import * as page from "./page.js";
+import "./row_menu.js";
 import { Wire } from "./socket.js";
 
 const HIDDEN_PAUSE_MS = 250;

@@ -11,7 +11,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from chains.models import Chain, ChatSession, Run, User
+from chains import actions
+from chains.models import Chain, ChatSession, Run, RunShare, User
 from tests.integration.pages_cast import complete, run_in, session_of
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +31,7 @@ SESSION_PAGES: list[Page] = [
     ("post", "session_delete", {}),
 ]
 RUN_PAGES: list[Page] = [("post", "run_stop", {}), ("post", "run_keep", {"kept": "1"})]
+RUN_PAGES += [("get", "run_answers", {}), ("get", "run_share", {}), ("post", "run_share", {})]
 STEP_PAGES: list[Page] = [("post", "step_stop", {}), ("get", "step_text", {})]
 STEP_PAGES += [("get", name, {}) for name in ("step_seen", "step_seen_json", "step_seen_curl")]
 CHAIN_PAGES: list[Page] = [("post", "chain_start", {}), ("post", "chain_keep", {"name": "Mine now"})]
@@ -70,6 +72,25 @@ def test_another_persons_run_does_not_exist(
 ) -> None:
     run = Run.objects.get(session=session)
     assert answers_like_nothing(client_for(bob), page, run.pk, NOWHERE)
+
+
+@pytest.mark.parametrize("ending", ["md", "json", "html", "exe"])
+def test_another_persons_run_cannot_be_exported(
+    ending: str, session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    run, client = Run.objects.get(session=session), client_for(bob)
+    addresses = [reverse("run_export", args=[pk, ending]) for pk in (run.pk, NOWHERE)]
+    answers = [client.get(address) for address in addresses]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert words(answers[0]) == words(answers[1])
+
+
+def test_another_persons_link_cannot_be_revoked(
+    session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    share = actions.share_run(run=Run.objects.get(session=session))
+    assert answers_like_nothing(client_for(bob), ("post", "share_revoke", {}), share.pk, NOWHERE)
+    assert RunShare.objects.filter(pk=share.pk).exists()
 
 
 @pytest.mark.parametrize("page", STEP_PAGES)
@@ -124,7 +145,7 @@ def test_a_session_page_needs_a_login(session: ChatSession, client: Client) -> N
 
 
 @pytest.mark.parametrize(
-    "page", [*SESSION_PAGES[3:5], *RUN_PAGES, *STEP_PAGES[:1], *CHAIN_PAGES, ("post", "demo_open", {})]
+    "page", [*SESSION_PAGES[3:5], *RUN_PAGES[:2], *STEP_PAGES[:1], *CHAIN_PAGES, ("post", "demo_open", {})]
 )
 def test_what_changes_something_is_a_post(page: Page, alice: User, client_for: ClientFor) -> None:
     assert client_for(alice).get(reverse(page[1], args=[1])).status_code == 405

@@ -21,7 +21,6 @@ from chains.engine.events import Event
 from chains.engine.lease import LeaseLost
 from chains.management.chain_choice import own_chain
 from chains.management.people import person
-from chains.management.run_report import run_report
 from chains.management.terminal import LivePanels, PlainLines, print_answers
 from chains.models import Chain, Run, User
 from chains.models.run import RunStatus
@@ -61,7 +60,7 @@ class Command(BaseCommand):
         if options["json"]:
             asyncio.run(_carry_out(run, lambda event: None))
             run.refresh_from_db()
-            self.stdout.write(json.dumps(run_report(run), ensure_ascii=False))
+            self.stdout.write(json.dumps(queries.run_report(run), ensure_ascii=False))
         else:
             _show(run, console)
         if run.status != RunStatus.COMPLETED:
