@@ -1,48 +1,91 @@
-// Columns by hand: unfold a card on a phone; on a wide screen show one column alone, or hide one.
+// Columns as cards on a phone: one of each run is unfolded. A tap, a swipe or a tab of the strip goes to another.
+import { columnsOf, withBands } from "./bands.js";
+import { watchStatuses } from "./statuses.js";
+
+const SWIPE_PX = 56;
 const isPhone = window.matchMedia("(width < 48rem)");
+const isWorking = (column) => ["running", "streaming"].includes(column.dataset.status);
+const chosen = new WeakSet(); // bands where a person has chosen a card
 
-function toggleCard(column) {
-  const button = column.querySelector("[data-expand]");
-  const isOpen = button.getAttribute("aria-expanded") === "true" || column.dataset.expanded === "true";
-  column.dataset.expanded = String(!isOpen);
-  button.setAttribute("aria-expanded", String(!isOpen));
+const expandedOf = (band) => columnsOf(band).find((column) => column.hasAttribute("data-expanded"));
+
+function setExpanded(column, isExpanded) {
+  if (isExpanded) column.dataset.expanded = "true";
+  else delete column.dataset.expanded;
+  column.querySelector("[data-expand]").setAttribute("aria-expanded", String(isExpanded));
 }
 
-const isOnHead = (target) =>
-  target.closest(".column-title, .column-model") && !target.closest("button, a, form");
+export function expand(column, { isAsked = false } = {}) {
+  const band = column.closest("[data-run]");
+  if (isAsked) chosen.add(band);
+  for (const other of columnsOf(band)) if (other !== column) setExpanded(other, false);
+  setExpanded(column, true);
+  const tab = band.querySelector(`[data-tab="${column.dataset.step}"]`);
+  for (const other of band.querySelectorAll("[data-tab]")) other.removeAttribute("aria-current");
+  if (!isPhone.matches || !tab) return;
+  tab.setAttribute("aria-current", "true");
+  const strip = tab.closest("[data-strip]");
+  strip.scrollTo({ left: tab.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2, behavior: "smooth" });
+}
 
-function focusColumn(column) {
-  const row = column.closest("[data-stages]");
-  const isAlone = column.hasAttribute("data-alone");
-  for (const other of row.querySelectorAll("[data-alone]")) {
-    other.removeAttribute("data-alone");
-    other.querySelector("[data-focus]").setAttribute("aria-pressed", "false");
+function toggle(column) {
+  chosen.add(column.closest("[data-run]"));
+  if (column.hasAttribute("data-expanded")) setExpanded(column, false);
+  else expand(column);
+}
+
+// What a reader wants to see first: who writes, else the last who had something to say.
+function choose(band) {
+  const columns = columnsOf(band);
+  const first = columns.find(isWorking) ?? columns.findLast((one) => one.querySelector("[data-answer]").firstElementChild);
+  if (first) expand(first);
+}
+
+function turn(column, by) {
+  const columns = columnsOf(column.closest("[data-run]")).filter((one) => !one.hasAttribute("data-hidden"));
+  const next = columns[columns.indexOf(column) + by];
+  if (!next) return;
+  expand(next, { isAsked: true });
+  next.scrollIntoView({ block: "start", behavior: "instant" });
+}
+
+let touch = null;
+// What scrolls sideways by itself is not swiped.
+const canScrollAcross = (target) => target.closest("pre, .table, .math, .strip");
+document.addEventListener(
+  "touchstart",
+  ({ target, touches }) => {
+    const column = target.closest?.(".column[data-expanded]");
+    const isSwipe = isPhone.matches && column && touches.length === 1 && !canScrollAcross(target);
+    touch = isSwipe ? { column, x: touches[0].clientX, y: touches[0].clientY } : null;
+  },
+  { passive: true },
+);
+document.addEventListener(
+  "touchend",
+  ({ changedTouches }) => {
+    if (!touch) return;
+    const across = changedTouches[0].clientX - touch.x;
+    const down = changedTouches[0].clientY - touch.y;
+    if (Math.abs(across) > SWIPE_PX && Math.abs(across) > 2 * Math.abs(down)) turn(touch.column, across < 0 ? 1 : -1);
+    touch = null;
+  },
+  { passive: true },
+);
+
+withBands(choose);
+// Whoever chose nothing is led through the run: to the next one who writes when the unfolded one has ended.
+watchStatuses((changes) => {
+  for (const band of new Set(changes.map(({ element }) => element.closest("[data-run]")))) {
+    const current = expandedOf(band);
+    const next = columnsOf(band).find(isWorking);
+    if (next && !chosen.has(band) && !(current && isWorking(current))) expand(next);
   }
-  column.toggleAttribute("data-alone", !isAlone);
-  row.toggleAttribute("data-has-alone", !isAlone);
-  column.querySelector("[data-focus]").setAttribute("aria-pressed", String(!isAlone));
-}
-
-function hideColumn(column) {
-  if (column.hasAttribute("data-alone")) focusColumn(column);
-  column.dataset.hidden = "";
-  const show = column.closest("[data-run]").querySelector("[data-show-hidden]");
-  show.hidden = false;
-  show.focus();
-}
-
-function showHidden(button) {
-  for (const column of button.closest("[data-run]").querySelectorAll("[data-hidden]")) delete column.dataset.hidden;
-  button.hidden = true;
-}
-
-document.addEventListener("click", (event) => {
-  const show = event.target.closest("[data-show-hidden]");
-  if (show) showHidden(show);
-  const column = event.target.closest(".column");
-  if (!column) return;
-  if (event.target.closest("[data-focus]")) focusColumn(column);
-  else if (event.target.closest("[data-hide]")) hideColumn(column);
-  else if (event.target.closest("[data-expand]")) toggleCard(column);
-  else if (isPhone.matches && isOnHead(event.target)) toggleCard(column);
+});
+document.addEventListener("click", ({ target }) => {
+  const column = target.closest(".column");
+  if (!column || !isPhone.matches) return;
+  const isOnHead = target.closest(".column-head") && !target.closest("button, a, form, .reasoning");
+  const isOnPreview = !column.hasAttribute("data-expanded") && target.closest(".answer-box");
+  if (target.closest("[data-expand]") || isOnHead || isOnPreview) toggle(column);
 });

@@ -1,6 +1,7 @@
 // Each answer scrolls alone and follows its text only while the reader is at its end.
 const END_PX = 24;
 const places = new WeakMap(); // answer → { top, follows }
+const passages = new WeakMap(); // answer → what was read in it when it was last out of sight
 
 const atEnd = (answer) => answer.scrollHeight - answer.scrollTop - answer.clientHeight < END_PX;
 const placeOf = (answer) => places.get(answer) ?? { top: 0, follows: true };
@@ -25,6 +26,38 @@ function scrolled(answer) {
   const stays = atEnd(answer) || (follows && answer.scrollTop >= top);
   places.set(answer, { top: answer.scrollTop, follows: stays });
   showJump(answer);
+}
+
+// Change the look of columns without losing anybody's place in their texts: who follows goes on to follow, who reads
+// has the same passage at the same height, however the lines break now.
+export function keepPlaces(parts, change) {
+  const kept = parts.flatMap((part) => [...part.querySelectorAll("[data-answer]")]).map(anchorOf);
+  change();
+  for (const back of kept) back();
+}
+
+function anchorOf(answer) {
+  const isLive = answer.closest("[data-status]").dataset.status === "streaming";
+  if (isLive && isFollowed(answer)) return () => toEnd(answer);
+  const { scrollTop, clientHeight } = answer;
+  if (!scrollTop || !clientHeight) return () => recall(answer);
+  const top = answer.getBoundingClientRect().top;
+  const block = [...answer.children].find((child) => child.getBoundingClientRect().bottom > top);
+  const passage = { block, offset: block ? block.getBoundingClientRect().top - top : 0, scrollTop };
+  passages.set(answer, passage);
+  return () => recall(answer);
+}
+
+function recall(answer) {
+  const passage = passages.get(answer);
+  if (!passage || !answer.clientHeight) return;
+  if (passage.block?.isConnected) {
+    const top = answer.getBoundingClientRect().top;
+    answer.scrollTop += passage.block.getBoundingClientRect().top - top - passage.offset;
+  } else {
+    answer.scrollTop = passage.scrollTop;
+  }
+  passages.delete(answer);
 }
 
 // Bring a group's running columns into sight, unless the reader moved the row.

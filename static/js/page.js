@@ -34,10 +34,7 @@ export function setStepStatus({ step, attempt, status, label }) {
   column.dataset.status = status;
   const words = label ?? column.getAttribute(`data-label-${status}`);
   if (words) column.querySelector(".state-label").textContent = words;
-  if (status === "streaming") {
-    column.dataset.expanded ??= "true"; // on a phone it stays open once it has been read
-    reveal(column);
-  }
+  if (status === "streaming") reveal(column);
 }
 
 function beginAttempt(answer, attempt) {

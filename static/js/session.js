@@ -1,13 +1,16 @@
 // The session page: watches its socket, tells it what the page shows, and brings frames onto the page.
 import { Answer } from "./answers.js";
 import "./cards.js";
+import "./column_menu.js";
 import "./copy.js";
 import "./dialog.js";
 import "./drawer.js";
+import "./fit.js";
 import { isFollowed, toEnd } from "./follow.js";
 import * as page from "./page.js";
 import "./row_menu.js";
 import { Wire } from "./socket.js";
+import "./strip.js";
 
 const HIDDEN_PAUSE_MS = 250;
 const ASK_PAUSE_MS = 1_000;
