@@ -1,4 +1,6 @@
 // The drawer: what is loaded into it opens it. Its links lead to the column or message that a passage came from.
+import { callColumn } from "./strip.js";
+
 const drawer = document.getElementById("drawer");
 let opener = "";
 
@@ -28,18 +30,9 @@ function find(id) {
   band.querySelector(".band-fold").open = true;
   const column = found.closest(".column");
   const place = column ?? band.querySelector(".message");
-  if (column) show(column);
+  if (column) callColumn(column);
   place.scrollIntoView({ block: "nearest", inline: "nearest" });
   place.dataset.found = "";
   place.addEventListener("animationend", () => delete place.dataset.found, { once: true });
   (column?.querySelector("[data-answer]") ?? band.querySelector("summary")).focus({ preventScroll: true });
-}
-
-// A column may be hidden, or another one shown alone; on a phone it may be folded.
-function show(column) {
-  if (column.dataset.hidden !== undefined) column.closest("[data-run]").querySelector("[data-show-hidden]").click();
-  const alone = column.closest("[data-stages]").querySelector("[data-alone]");
-  if (alone && alone !== column) alone.querySelector("[data-focus]").click();
-  column.dataset.expanded = "true";
-  column.querySelector("[data-expand]").setAttribute("aria-expanded", "true");
 }
