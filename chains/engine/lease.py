@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -72,11 +72,14 @@ def renew(leases: Mapping[int, int], owner: str) -> dict[int, int]:
 
 @transaction.atomic
 def release(owner: str) -> list[int]:
-    """Give back everything that this owner holds, so that nobody has to wait for it to lapse."""
+    """Give back everything that this owner holds, so that nobody has to wait for it to lapse.
+
+    The expiry stays as the moment at which the process was last there.
+    """
     held = Run.objects.filter(lease_owner=owner, status=RunStatus.RUNNING)
     runs = list(held.values_list("id", flat=True))
     # Without an owner no write of ours that is still on its way can renew it.
-    held.update(lease_owner="", lease_expires_at=None)
+    held.update(lease_owner="", lease_expires_at=Now() - timedelta(milliseconds=1))
     return runs
 
 
@@ -101,6 +104,13 @@ def give_up(held: Lease, owner: str, error: str) -> None:
     mine = Run.objects.filter(pk=held.run, epoch=held.epoch, lease_owner=owner, status=RunStatus.RUNNING)
     if mine.update(epoch=F("epoch") + 1):
         close_run(held.run, RunStatus.FAILED, StepStatus.FAILED, kind="internal", error=error)
+
+
+def last_alive(owner: str, expires_at: datetime | None) -> datetime | None:
+    """Return when the process that left a run was last there: it gave the lease back, or renewed it."""
+    if expires_at is None or not owner:
+        return expires_at
+    return expires_at - LEASE
 
 
 def lapsed() -> Q:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
@@ -11,7 +12,7 @@ from django.db.models.functions import Now
 
 from chains.engine.closing import close_attempt, close_run
 from chains.engine.events import AttemptEnded
-from chains.engine.lease import LEASE, Lease, lapsed
+from chains.engine.lease import LEASE, Lease, lapsed, last_alive
 from chains.models.chain import OnInterruption
 from chains.models.run import (
     LIVE_ATTEMPT,
@@ -57,13 +58,22 @@ def take_over(run_id: int, owner: str) -> Takeover | None:
     What a person had stopped ends here, and what belongs to a command waits for a person. Otherwise steps
     without a first token are tried again; whether others are, their chain decides.
     """
+    held = Run.objects.filter(pk=run_id).values_list("lease_owner", "lease_expires_at").first()
+    alive_at = last_alive(*held) if held else None
     # The epoch goes first: a process that was only asleep finds it gone and writes nothing.
     left = Run.objects.filter(lapsed(), pk=run_id, status=RunStatus.RUNNING)
     if not left.update(epoch=F("epoch") + 1, lease_owner=owner, lease_expires_at=Now() + LEASE):
         return None
     run = Run.objects.select_related("chain_version").get(pk=run_id)
     if run.stop_requested_at:
-        close_run(run_id, RunStatus.CANCELLED, StepStatus.CANCELLED, kind=WORKER_DIED, error=DIED_STOPPED)
+        close_run(
+            run_id,
+            RunStatus.CANCELLED,
+            StepStatus.CANCELLED,
+            kind=WORKER_DIED,
+            error=DIED_STOPPED,
+            alive_at=alive_at,
+        )
         return Takeover(run.session_id)
     if run.is_detached:
         close_run(
@@ -73,23 +83,24 @@ def take_over(run_id: int, owner: str) -> Takeover | None:
             kind=WORKER_DIED,
             error=DIED_DETACHED,
             is_waiting=True,
+            alive_at=alive_at,
         )
         return Takeover(run.session_id)
-    closed = tuple(_leave_behind(run))
+    closed = tuple(_leave_behind(run, alive_at))
     # A step between two attempts has no live one: it is tried again.
     AgentStep.objects.filter(run=run, status__in=LIVE_STEP).update(status=StepStatus.PENDING)
     return Takeover(run.session_id, Lease(run_id, run.epoch), closed)
 
 
-def _leave_behind(run: Run) -> list[AttemptEnded]:
+def _leave_behind(run: Run, alive_at: datetime | None) -> list[AttemptEnded]:
     """Close the live attempts of a run, and decide for each step whether it is tried again."""
     live = StepAttempt.objects.filter(step__run=run, status__in=LIVE_ATTEMPT).select_related("step")
-    return [_leave_attempt(run, attempt) for attempt in live]
+    return [_leave_attempt(run, attempt, alive_at) for attempt in live]
 
 
-def _leave_attempt(run: Run, attempt: StepAttempt) -> AttemptEnded:
+def _leave_attempt(run: Run, attempt: StepAttempt, alive_at: datetime | None) -> AttemptEnded:
     step = attempt.step
-    close_attempt(attempt, StepStatus.INTERRUPTED, kind=WORKER_DIED, error=DIED)
+    close_attempt(attempt, StepStatus.INTERRUPTED, kind=WORKER_DIED, error=DIED, alive_at=alive_at)
     if step.stop_requested_at:
         status = StepStatus.CANCELLED
     else:

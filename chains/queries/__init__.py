@@ -4,10 +4,8 @@ from chains.queries.columns import Column, SkipView, columns
 from chains.queries.documents import answers_markdown, run_markdown
 from chains.queries.editor import AgentCard, EditorPage, answers_to_test, editor_page
 from chains.queries.figures import (
-    Bar,
     Metrics,
     Totals,
-    Waterfall,
     cost_text,
     duration_text,
     milliseconds_between,
@@ -43,6 +41,7 @@ from chains.queries.shelf import (
 )
 from chains.queries.sidebar import SidebarGroup, sidebar
 from chains.queries.versions import compare_versions, version_list
+from chains.queries.waterfall import Bar, Lane, Waterfall
 
 __all__ = [
     "SHELF_PAGE",
@@ -54,6 +53,7 @@ __all__ = [
     "ChainRow",
     "Column",
     "EditorPage",
+    "Lane",
     "LibraryPage",
     "Metrics",
     "Offer",

@@ -1,4 +1,4 @@
-"""Durations, tokens, costs and the waterfall, from recorded times. Nothing here asks the database."""
+"""Durations, tokens and costs, from recorded times. Nothing here asks the database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from chains.engine.history import CHARACTERS_PER_TOKEN
-from chains.models import AgentStep, Run, StepAttempt
+from chains.models import Run, StepAttempt
 
 LEAST_SHOWN = Decimal("0.0001")  # USD
 
@@ -27,38 +27,17 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of a run. ``sum_ms`` adds up all calls, ``saved_ms`` is what parallelism took off it."""
+    """The figures of a run. ``sum_ms`` adds up all calls, ``saved_ms`` is what parallelism took off it.
+
+    ``waited_ms`` is the part of the wall time in which the run waited long, with no call live.
+    """
 
     wall_ms: int
     sum_ms: int
     saved_ms: int
     cost: str
     tokens: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One call on the time axis; times in ms since the run's start."""
-
-    name: str
-    slug: str
-    connection: str
-    status: str
-    stage: int
-    start_ms: int
-    first_token_ms: int | None
-    end_ms: int
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waterfall:
-    """All calls of a run in the order of their start."""
-
-    width_ms: int
-    bars: list[Bar]
-    wall_ms: int
-    sum_ms: int
+    waited_ms: int = 0
 
 
 def milliseconds_between(start: datetime, end: datetime) -> int:
@@ -67,13 +46,16 @@ def milliseconds_between(start: datetime, end: datetime) -> int:
 
 
 def duration_text(ms: float) -> str:
-    """Write a duration as a person reads it: ``85 ms``, ``3.6 s``, ``2 min 05 s``."""
+    """Write a duration as a person reads it: ``85 ms``, ``3.6 s``, ``2 min 05 s``, ``2 h 5 min``."""
     if ms < 999.5:
         return f"{ms:.0f} ms"
     if ms < 59_950:
         return f"{ms / 1000:.1f} s"
     minutes, seconds = divmod(round(ms / 1000), 60)
-    return f"{minutes} min {seconds:02} s"
+    if minutes < 60:
+        return f"{minutes} min {seconds:02} s"
+    hours, minutes = divmod(round(ms / 60_000), 60)
+    return f"{hours} h {minutes} min"
 
 
 def estimated_tokens(characters: int) -> int:
@@ -118,7 +100,7 @@ def metrics_of(attempt: StepAttempt) -> Metrics | None:
     )
 
 
-def totals_of(run: Run, attempts: Sequence[StepAttempt]) -> Totals | None:
+def totals_of(run: Run, attempts: Sequence[StepAttempt], *, waited_ms: int = 0) -> Totals | None:
     """Return the figures of a run that has ended; None when it made no call."""
     if run.started_at is None or run.finished_at is None or not attempts:
         return None
@@ -130,37 +112,10 @@ def totals_of(run: Run, attempts: Sequence[StepAttempt]) -> Totals | None:
     return Totals(
         wall_ms=wall,
         sum_ms=total,
-        saved_ms=max(0, total - wall),
+        saved_ms=max(0, total - (wall - waited_ms)),
         cost=cost_text(attempt.cost_usd for attempt in attempts),
         tokens=sum(tokens) if tokens else None,
-    )
-
-
-def waterfall_of(run: Run, steps: Sequence[AgentStep]) -> Waterfall | None:
-    """Place all calls of a run that has ended on one time axis; None when it made no call."""
-    if run.started_at is None or run.finished_at is None:
-        return None
-    calls = [(step, attempt) for step in steps for attempt in step.attempts.all()]
-    calls.sort(key=lambda call: (call[1].started_at, call[0].index))
-    began = run.started_at
-    bars = [_bar(step, attempt, began, attempt.finished_at or run.finished_at) for step, attempt in calls]
-    wall = milliseconds_between(began, run.finished_at)
-    width = max([wall, *(bar.end_ms for bar in bars)])
-    return Waterfall(width, bars, wall, _sum_ms([attempt for _, attempt in calls])) if bars else None
-
-
-def _bar(step: AgentStep, attempt: StepAttempt, began: datetime, ended: datetime) -> Bar:
-    first = attempt.first_token_at
-    return Bar(
-        name=step.name,
-        slug=step.slug,
-        connection=step.connection_type,
-        status=attempt.status,
-        stage=step.execution_group,
-        start_ms=milliseconds_between(began, attempt.started_at),
-        first_token_ms=milliseconds_between(began, first) if first else None,
-        end_ms=milliseconds_between(began, ended),
-        attempt=attempt.number,
+        waited_ms=waited_ms,
     )
 
 

@@ -8,8 +8,9 @@ from itertools import groupby
 
 from chains.models import Chain, ChatSession, Run
 from chains.queries.columns import Column, columns_of, load_steps
-from chains.queries.figures import Totals, Waterfall, totals_of, waterfall_of
+from chains.queries.figures import Totals, totals_of
 from chains.queries.offers import OfferKind, run_offers, step_offers
+from chains.queries.waterfall import Waterfall, waterfall_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class StageView:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """One run. ``totals`` and ``waterfall`` are there once it has ended.
+    """One run. ``totals`` are there once it has ended; they and ``waterfall`` are None without a call.
 
     ``has_prompts``: they belong to the session's owner, who may take them along.
     """
@@ -88,6 +89,7 @@ def _band(run: Run, columns: list[Column], owner: int) -> Band:
     # What was taken over was neither called nor paid in this run.
     called = [step for step in steps if step.reused_from_id is None]
     attempts = [attempt for step in called for attempt in step.attempts.all()]
+    waterfall = waterfall_of(run, called)
     columns = [replace(column, offers=_step_offers(run, column)) for column in columns]
     return Band(
         run=run,
@@ -95,8 +97,8 @@ def _band(run: Run, columns: list[Column], owner: int) -> Band:
         version_number=run.chain_version.number,
         stages=_stages(columns),
         columns=columns,
-        totals=totals_of(run, attempts),
-        waterfall=waterfall_of(run, called),
+        totals=totals_of(run, attempts, waited_ms=waterfall.idle_ms if waterfall else 0),
+        waterfall=waterfall,
         error=run.error,
         offers=run_offers(run, steps),
         has_prompts=run.chain_version.chain.owner_id == owner,

@@ -17,10 +17,11 @@ MOST_DRAWN = 6
 
 
 class Tick(NamedTuple):
-    """A mark of a time axis: where (in per cent of the width) and when (in ms)."""
+    """A mark of a time axis: where (in per cent of the width), when (in ms), and whether it says so."""
 
     place: str
     ms: int
+    is_named: bool
 
 
 @register.filter
@@ -70,35 +71,50 @@ def price(value: float | None) -> str:
     return f"${value:.2f}" if value >= 1 or not value else f"${value:.3g}"
 
 
-@register.filter
-def percent_of(part: float, whole: float) -> str:
-    """Write a place or an extent for an SVG attribute: ``12.5%``."""
-    return f"{100 * part / whole:.3f}%" if whole else "0%"
-
-
-@register.filter
-def lasted(bar: queries.Bar) -> int:
-    """Return how long a call took, in ms."""
-    return bar.end_ms - bar.start_ms
+@register.simple_tag
+def place_on(waterfall: queries.Waterfall, ms: float) -> str:
+    """Write where a moment of a run stands on its time axis, for an SVG attribute: ``12.500%``."""
+    return _percent(waterfall.drawn_at(ms) / waterfall.drawn_ms) if waterfall.drawn_ms else "0%"
 
 
 @register.simple_tag
-def percent_between(start: float, end: float, whole: float) -> str:
-    """Write the extent from ``start`` to ``end`` in per cent of the whole, never too thin to be seen."""
-    return f"{max(0.3, 100 * (end - start) / whole):.3f}%" if whole else "0%"
+def extent_on(waterfall: queries.Waterfall, start: float, end: float) -> str:
+    """Write the extent between two moments of a run on its time axis, never too thin to be seen."""
+    if not waterfall.drawn_ms:
+        return "0%"
+    return _percent(max(0.003, (waterfall.drawn_at(end) - waterfall.drawn_at(start)) / waterfall.drawn_ms))
 
 
 @register.simple_tag
-def ticks(width_ms: float) -> list[Tick]:
-    """Mark a time axis at round steps, at most nine of them."""
-    step = next((s for s in _steps() if width_ms / s <= 8), 3_600_000)
-    return [Tick(percent_of(ms, width_ms), ms) for ms in range(0, int(width_ms) + 1, step)]
+def ticks(waterfall: queries.Waterfall) -> list[Tick]:
+    """Mark a time axis at round steps, about nine of them; after each break anew from its end."""
+    step = next((s for s in _steps() if waterfall.drawn_ms / s <= 8), 3_600_000)
+    starts = [0, *(end for _, end in waterfall.idle)]
+    ends = [*(start for start, _ in waterfall.idle), waterfall.width_ms]
+    marks = [ms for start, end in zip(starts, ends, strict=True) for ms in range(start, int(end) + 1, step)]
+    return [Tick(place_on(waterfall, ms), ms, is_named=ms < ends[0] or ms in starts) for ms in marks]
+
+
+@register.filter
+def middle(span: tuple[int, int]) -> float:
+    """Return the moment in the middle of two."""
+    return (span[0] + span[1]) / 2
+
+
+@register.filter
+def span_ms(span: tuple[int, int]) -> int:
+    """Return the time between two moments."""
+    return span[1] - span[0]
 
 
 @register.simple_tag
 def label_of(column: queries.Column, status: str) -> str:
     """Write what a column would say in this status, for pages that see it change."""
     return queries.status_label(parallel=column.parallel, status=status, waiting_for=column.waiting_for)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3f}%"
 
 
 def _steps() -> list[int]:

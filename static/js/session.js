@@ -11,6 +11,7 @@ import * as page from "./page.js";
 import "./row_menu.js";
 import { Wire } from "./socket.js";
 import "./strip.js";
+import "./waterfall.js";
 
 const HIDDEN_PAUSE_MS = 250;
 const ASK_PAUSE_MS = 1_000;

@@ -273,7 +273,7 @@ class TestFigures:
         assert totals.tokens == 4 * 42
 
     def test_what_runs_one_after_the_other_saves_nothing(self, group_of_two: Run):
-        Run.objects.update(finished_at=at(60))
+        Run.objects.update(finished_at=at(20))
         totals = band_of(Run.objects.get()).totals
         assert totals is not None
         assert totals.saved_ms == 0
@@ -291,10 +291,52 @@ class TestFigures:
         assert waterfall.bars[1].first_token_ms == 400
         assert all(bar.end_ms <= waterfall.width_ms for bar in waterfall.bars)
 
-    def test_a_live_run_has_no_totals_yet(self, session: ChatSession):
+    def test_a_live_run_has_no_totals_yet_and_its_bars_grow(self, session: ChatSession):
         run = run_in(session)
-        attempt(run.steps.get(slug="ada"))
-        assert (band_of(run).totals, band_of(run).waterfall) == (None, None)
+        Run.objects.filter(pk=run.pk).update(status="running", started_at=timezone.now())
+        attempt(run.steps.get(slug="ada"), status="streaming", finished_at=None)
+        band = band_of(run)
+        assert band.totals is None
+        first, second = band.waterfall, band_of(run).waterfall
+        assert first is not None
+        assert second is not None
+        assert [lane.name for lane in first.lanes] == ["Ada", "Ben", "Editor"]
+        assert [bar.is_live for bar in first.bars] == [True]
+        assert second.bars[0].end_ms >= first.bars[0].end_ms
+        assert second.bars[0].end_ms == second.wall_ms
+
+    def test_a_queued_run_shows_its_agents_without_a_call(self, session: ChatSession):
+        waterfall = band_of(run_in(session)).waterfall
+        assert waterfall is not None
+        assert (waterfall.wall_ms, waterfall.bars, len(waterfall.lanes)) == (0, [], 3)
+
+    def test_a_long_time_without_a_call_is_told_and_takes_nothing_off_what_was_saved(
+        self, session: ChatSession
+    ):
+        run = run_in(session)
+        ada, ben, editor = run.steps.all()
+        attempt(ada, started_at=at(0), finished_at=at(3))
+        attempt(ben, started_at=at(0), finished_at=at(2))
+        attempt(editor, started_at=at(7_503), finished_at=at(7_504))
+        Run.objects.filter(pk=run.pk).update(status="completed", started_at=at(0), finished_at=at(7_504))
+        band = band_of(Run.objects.get())
+        assert band.waterfall is not None
+        assert band.totals is not None
+        assert band.waterfall.idle == [(3_000, 7_503_000)]
+        assert (band.totals.wall_ms, band.totals.waited_ms) == (7_504_000, 7_500_000)
+        assert (band.totals.sum_ms, band.totals.saved_ms) == (6_000, 2_000)
+
+    def test_a_pause_that_another_call_covers_is_no_wait(self, session: ChatSession):
+        run = run_in(session)
+        ada, ben, editor = run.steps.all()
+        attempt(ada, number=1, status="failed", started_at=at(0), finished_at=at(1))
+        attempt(ada, number=2, started_at=at(41), finished_at=at(42))
+        attempt(ben, started_at=at(0), finished_at=at(60))
+        attempt(editor, started_at=at(85), finished_at=at(86))
+        Run.objects.filter(pk=run.pk).update(status="completed", started_at=at(0), finished_at=at(120))
+        waterfall = band_of(Run.objects.get()).waterfall
+        assert waterfall is not None
+        assert waterfall.idle == [(86_000, 120_000)]
 
     def test_a_run_without_a_call_has_no_totals(self, session: ChatSession):
         run = run_in(session)

@@ -336,7 +336,8 @@ class TestShutdown:
         await runtime.drain()
         assert provider.live == 0
         row = await in_db(lambda: Run.objects.get(pk=run.pk))
-        assert (row.status, row.lease_owner, row.lease_expires_at) == ("running", "", None)
+        assert (row.status, row.lease_owner) == ("running", "")
+        assert row.lease_expires_at <= timezone.now()
         assert (await in_db(texts, run))["a"] == "".join(letters)
         await host(scripted())
         run = await ended(run)

@@ -60,6 +60,38 @@ def taken(run: Run, owner: str = "two") -> Takeover:
     return found
 
 
+class TestTheEndOfACall:
+    """A call that a dead process left open ended when that was last alive, not when somebody noticed."""
+
+    def test_after_a_crash_it_is_the_last_time_that_the_lease_was_renewed(self, alice: User):
+        run = left_behind(alice)
+        streams(run, "b", "half")
+        begun = timezone.now() - timedelta(hours=3)
+        StepAttempt.objects.filter(step__run=run).update(started_at=begun, first_token_at=begun)
+        died = timezone.now() - timedelta(hours=2)
+        Run.objects.filter(pk=run.pk).update(lease_expires_at=died + lease.LEASE)
+        taken(run)
+        assert attempt_of(run, "b").finished_at == died
+
+    def test_after_a_stop_it_is_when_the_lease_was_given_back(self, alice: User):
+        run = left_behind(alice)
+        streams(run, "b", "half")
+        begun = timezone.now() - timedelta(hours=3)
+        StepAttempt.objects.filter(step__run=run).update(started_at=begun, first_token_at=begun)
+        Run.objects.filter(pk=run.pk).update(lease_expires_at=timezone.now() + timedelta(seconds=8))
+        assert lease.release("dead") == [run.pk]
+        given_back = Run.objects.get(pk=run.pk).lease_expires_at
+        taken(run)
+        assert attempt_of(run, "b").finished_at == given_back
+
+    def test_it_is_never_before_its_first_token(self, alice: User):
+        run = left_behind(alice)
+        streams(run, "b", "half")
+        taken(run)
+        attempt = attempt_of(run, "b")
+        assert attempt.finished_at == attempt.first_token_at
+
+
 class TestTaking:
     def test_only_a_run_whose_lease_lapsed_is_left_behind(self, alice: User):
         run = left_behind(alice)
