@@ -79,7 +79,7 @@ def test_the_log_in_form_needs_no_script(page: Page):
 
 def test_a_message_that_nobody_can_close_keeps_nothing_from_being_clicked(page: Page):
     sign_up(page, "collector")
-    page.get_by_role("link", name="Chains").click()
+    page.get_by_role("link", name="Chains", exact=True).click()
     page.get_by_role("button", name="New chain").first.click()
     page.goto("/chains/new-chain/export")
     message = page.get_by_text("“New chain” was never published")
