@@ -143,7 +143,7 @@ def _plan_line(stage: Stage, stages: Sequence[Stage], agents: Sequence[Agent]) -
         sentences = sentences[:1]
     else:
         sentences = [f"{name}: {sentence}" for name, sentence in zip(names, sentences, strict=True)]
-    return PlanLine(stage.number, len(members) > 1, members[0].connection_type, who, " ".join(sentences))
+    return PlanLine(stage.number, len(members) > 1, members[0].connection_type, who, "\n".join(sentences))
 
 
 def _context(before: Stage | None, agents: Sequence[Agent]) -> str:

@@ -78,16 +78,19 @@ def editor_state(page: queries.EditorPage, *, with_texts: bool = False, with_set
 
 
 @register.simple_tag
-def fault_list(page: queries.EditorPage) -> dict[str, Any]:
-    """Return a draft's faults, each with the control that mends it, and whether it can be published."""
+def fault_list(page: queries.EditorPage) -> dict[str, list[dict[str, str]]]:
+    """Return what keeps a draft from running, and what is only worth a look, each with where to mend it."""
     cards = _cards(page)
-    return {
-        "found": [
-            {"message": fault.message, "severity": fault.severity, "place": _place(cards, fault)}
-            for fault in page.faults
-        ],
-        "can_publish": all(fault.severity is Severity.WARNING for fault in page.faults),
-    }
+    found: dict[str, list[dict[str, str]]] = {severity: [] for severity in Severity}
+    for fault in page.faults:
+        found[fault.severity].append({"message": fault.message, "place": _place(cards, fault)})
+    return {"faults": found[Severity.FAULT], "warnings": found[Severity.WARNING]}
+
+
+@register.filter
+def has_fault(found: list[Fault] | None) -> bool:
+    """Tell whether anything that was found of a field keeps the chain from running; warnings do not."""
+    return any(fault.severity is Severity.FAULT for fault in found or ())
 
 
 @register.filter
