@@ -3,6 +3,7 @@ import { callColumn } from "./strip.js";
 
 const drawer = document.getElementById("drawer");
 let opener = "";
+let goal = ""; // where a link of the drawer leads once it is closed
 
 drawer.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target !== drawer || drawer.open) return;
@@ -14,13 +15,15 @@ drawer.addEventListener("click", (event) => {
   const origin = event.target.closest("[data-origin]");
   if (!origin && event.target !== drawer && !event.target.closest("[data-close]")) return;
   event.preventDefault();
+  goal = origin ? new URL(origin.href).hash.slice(1) : "";
   drawer.close();
-  if (origin) find(new URL(origin.href).hash.slice(1));
 });
 // What opened it may have been drawn anew since: the browser would lose the place.
 drawer.addEventListener("close", () => {
   drawer.replaceChildren();
   document.getElementById(opener)?.focus({ preventScroll: true });
+  if (goal) find(goal);
+  goal = "";
 });
 
 function find(id) {

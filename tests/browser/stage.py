@@ -31,6 +31,16 @@ CHAINS: dict[str, list[dict[str, str]]] = {
         {"name": "Cleo", "connection_type": PARALLEL},
         {"name": "Dan"},
     ],
+    "Panel": [
+        {
+            "name": "Ada",
+            "connection_type": PARALLEL,
+            "system_prompt": "You are careful.",
+            "prompt": "Judge: {{input}}",
+        },
+        {"name": "Ben", "connection_type": PARALLEL},
+        {"name": "Dan", "prompt": "The critics:\n\n{{previous}}\n\nAbout {{input}}, says {{agents.ada}}"},
+    ],
     "Gate": [
         {"name": "Ada"},
         {"name": "Ben", "connection_type": CONDITIONAL, "condition": 'contains("heron")'},

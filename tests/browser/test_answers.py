@@ -20,7 +20,7 @@ from tests.browser.window import (
 from tests.loopback.script import Script
 
 # Anything within an answer that runs, loads, sends or takes a place of the page's own.
-DANGERS = """(answer) => [...answer.querySelectorAll("*")].flatMap((element) => {
+DANGERS = r"""(answer) => [...answer.querySelectorAll("*")].flatMap((element) => {
   const found = [];
   if (element.matches("script, style, link, base, iframe, object, embed, form, svg, video, audio, meta")) {
     found.push(element.tagName);
@@ -28,7 +28,7 @@ DANGERS = """(answer) => [...answer.querySelectorAll("*")].flatMap((element) => 
   for (const { name, value } of element.attributes) {
     const isAddress = ["href", "src", "srcset", "action", "xlink:href"].includes(name);
     if (/^(on|hx-|data-hx-|style$|srcdoc$)/.test(name)) found.push(name);
-    if (isAddress && !/^(https?:|mailto:)/.test(value)) found.push(value);
+    if (isAddress && !/^(https?:|mailto:|#s\d+-(mark|note)-\w+$)/.test(value)) found.push(value);
     if (name === "src") found.push(value);
     if (name === "id" && document.querySelectorAll(`[id="${value}"]`).length > 1) found.push(value);
   }
