@@ -213,10 +213,13 @@ class Viewer:
     def _take_end(self, facts: list[Any], change: Change) -> None:
         run, step, attempt, status, length, sha256 = facts
         answer = self._answers.get((step, attempt)) or self._answer(run, (step, attempt))
+        if answer is None:
+            # The rows told it. A window that came meanwhile would take the state for the text as well.
+            return
         change.steps.append((run, step, attempt, status))
-        if answer and answer.matches(length, sha256):
+        if answer.matches(length, sha256):
             self._end(answer, length, sha256, change)
-        elif answer:
+        else:
             self._must_read = True
 
     def _take_run(self, run: int, status: str, change: Change) -> None:

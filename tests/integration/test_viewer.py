@@ -309,7 +309,7 @@ class TestTruth:
         await answer.end_run()
         await until(lambda: window.ended)
         seen = len(window.changes)
-        await answer.send(answer.streams(), answer.text(0, "Do"), answer.text(2, "ne."))
+        await answer.send(answer.streams(), answer.text(0, "Do"), answer.text(2, "ne."), answer.end("Done."))
         await asyncio.sleep(QUICK.idle * 2)
         assert window.shows(answer.key, "Done.")
         assert not [change for change in window.changes[seen:] if change.columns or change.steps]
