@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -34,10 +34,13 @@ def open_draft(*, chain: Chain) -> ChainVersion:
     drafts = chain.versions.drafts().select_related("chain")
     if draft := drafts.first():
         return draft
-    with transaction.atomic():
-        # Two windows may open it at once: the second one waits here.
-        Chain.objects.select_for_update().get(pk=chain.pk)
-        return drafts.first() or _new_draft(chain)
+    try:
+        with transaction.atomic():
+            return _new_draft(chain)
+    except IntegrityError:
+        # Another window opened it at the same moment. A lock on the chain would be held while a publication
+        # waits for the draft, and whoever has the draft may want the chain.
+        return drafts.get()
 
 
 def _new_draft(chain: Chain) -> ChainVersion:
