@@ -174,6 +174,8 @@ function letMove(list) {
 }
 
 withBands((band) => {
+  // Beside the editor they stand below one another, as they come.
+  if (band.closest("[data-editor]")) return;
   arrange(band);
   band.querySelectorAll(".stage-parallel > .stage-columns").forEach(letMove);
 });

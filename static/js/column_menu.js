@@ -53,6 +53,11 @@ menu?.addEventListener("click", ({ target }) => {
   if (act === "hide") column.closest("[data-run]").querySelector("[data-show-hidden]").focus();
 });
 menu?.addEventListener("keydown", (event) => {
+  const named = items().find((item) => item.querySelector("kbd").textContent === event.key);
+  if (named) {
+    event.preventDefault();
+    named.click();
+  }
   const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!by) return;
   event.preventDefault();

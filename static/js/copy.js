@@ -1,4 +1,6 @@
 // Copy an answer's source, a block of code, or whatever else a button names.
+import { say as announce } from "./announcer.js";
+
 const SHOWN_MS = 1_600;
 
 async function put(text) {
@@ -36,8 +38,7 @@ function say(button, words, isCopied) {
     button.textContent = words;
   }
   button.toggleAttribute("data-copied", isCopied);
-  const announcer = document.getElementById("announcer");
-  if (announcer) announcer.textContent = words;
+  announce(words);
   setTimeout(() => {
     button.removeAttribute("data-copied");
     if (hasWords) button.textContent = button.dataset.words ?? before;

@@ -56,10 +56,8 @@ export function finishAnswer({ step, attempt, length, sha256 }) {
 export function setRunStatus({ run, status }) {
   const band = bandOf(run);
   if (!band || (!isLiveRun(band) && LIVE_RUN.includes(status))) return;
-  const hasEnded = isLiveRun(band) && !LIVE_RUN.includes(status);
   band.dataset.runStatus = status;
   band.querySelector("[data-run-label]").textContent = runLabels[status];
-  if (hasEnded) document.getElementById("announcer").textContent = `Run ended: ${runLabels[status]}.`;
 }
 
 // Put a part in place of the one with its id; what a person opened or focused in it stays so.
