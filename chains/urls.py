@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sessions/<int:pk>/send", sessions.session_send, name="session_send"),
     path("sessions/<int:pk>/rename", sessions.session_rename, name="session_rename"),
     path("sessions/<int:pk>/delete", sessions.session_delete, name="session_delete"),
+    path("sessions/<int:pk>/find", sessions.session_find, name="session_find"),
     path("sessions/<int:pk>/older", sessions.session_older, name="session_older"),
     path("runs/<int:pk>/stop", runs.run_stop, name="run_stop"),
     path("runs/<int:pk>/keep", runs.run_keep, name="run_keep"),

@@ -10,6 +10,7 @@ from chains.queries.figures import (
     duration_text,
     milliseconds_between,
 )
+from chains.queries.find import Found, Hit, find_in_session
 from chains.queries.labels import spoken_list, status_label
 from chains.queries.library import (
     ChainCard,
@@ -53,6 +54,8 @@ __all__ = [
     "ChainRow",
     "Column",
     "EditorPage",
+    "Found",
+    "Hit",
     "Lane",
     "LibraryPage",
     "Metrics",
@@ -87,6 +90,7 @@ __all__ = [
     "duration_text",
     "editor_page",
     "file_plan",
+    "find_in_session",
     "library_page",
     "milliseconds_between",
     "models_for_compare",

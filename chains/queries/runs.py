@@ -13,6 +13,10 @@ from chains.queries.offers import OfferKind, run_offers, step_offers
 from chains.queries.waterfall import Waterfall, waterfall_of
 
 
+# A page opens quickly with few runs; further ones come when somebody scrolls up to them.
+NEWEST_RUNS, OLDER_RUNS, MOST_RUNS = 5, 10, 100
+
+
 @dataclass(frozen=True, slots=True)
 class StageView:
     """The columns of one stage, side by side."""
@@ -56,11 +60,16 @@ class SessionPage:
     live_run: Run | None
 
 
-def session_page(*, session: ChatSession, before: int | None = None, limit: int = 20) -> SessionPage:
-    """Return the newest runs of a session, or those before one of them."""
+def session_page(
+    *, session: ChatSession, before: int | None = None, until: int | None = None, limit: int | None = None
+) -> SessionPage:
+    """Return the newest runs of a session, or those before one of them; ``until`` one at the latest."""
     rows = session.runs.order_by("-id")
     if before is not None:
         rows = rows.filter(pk__lt=before)
+    limit = limit or (NEWEST_RUNS if before is None else OLDER_RUNS)
+    if until is not None:
+        limit = min(MOST_RUNS, max(limit, rows.filter(pk__gte=until).count()))
     found = list(rows.values_list("id", flat=True)[: limit + 1])
     shown = bands(session=session, run_ids=found[:limit])
     # Only the newest run can be live.

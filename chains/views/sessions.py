@@ -92,13 +92,23 @@ def session_search(request: Request) -> HttpResponse:
 
 
 @require_GET
+def session_find(request: Request, pk: int) -> HttpResponse:
+    """Find words in a session's messages and answers."""
+    session = access.session_for(request, pk)
+    found = queries.find_in_session(session=session, words=request.GET.get("q", "").strip()[:200])
+    context = {"session": session, "found": found, "groups": queries.sidebar(request.user)}
+    return render(request, "find/hits.html" if request.htmx else "find/page.html", context)
+
+
+@require_GET
 def session_older(request: Request, pk: int) -> HttpResponse:
     """Show the runs that came before one."""
     session = access.session_for(request, pk)
     before = access.row_id(request, "before")
     if not request.htmx:
         return _session_page(request, session, MessageForm(session=session), before=before)
-    page = queries.session_page(session=session, before=before)
+    until = access.row_id(request, "until") if "until" in request.GET else None
+    page = queries.session_page(session=session, before=before, until=until)
     return render(request, "sessions/older.html", {"page": page, "session": session})
 
 

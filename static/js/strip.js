@@ -34,7 +34,7 @@ function showArrangement(band) {
 }
 
 // Bring a column into sight and give it the focus, so that the keyboard goes on there.
-export function callColumn(column) {
+export function callColumn(column, { takesFocus = true } = {}) {
   const fold = column.closest(".band-fold");
   if (fold) fold.open = true;
   if (column.hasAttribute("data-hidden")) show(column);
@@ -42,7 +42,7 @@ export function callColumn(column) {
   const row = column.closest("[data-stages]");
   row.dataset.moved = "";
   column.scrollIntoView({ block: isPhone.matches ? "start" : "nearest", inline: "nearest", behavior: "instant" });
-  column.querySelector("[data-answer]").focus({ preventScroll: true });
+  if (takesFocus) column.querySelector("[data-answer]").focus({ preventScroll: true });
   column.removeAttribute("data-called");
   requestAnimationFrame(() => (column.dataset.called = ""));
 }

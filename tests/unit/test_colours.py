@@ -17,6 +17,7 @@ GROUNDS = ["bg", "sidebar-bg", "surface", "surface-hover", "code-bg"]
 TEXTS = [(text, ground) for text in ("text", "text-muted", "text-faint") for ground in GROUNDS]
 TEXTS += [(f"{meaning}-fg", f"{meaning}-bg") for meaning in MEANINGS]
 TEXTS += [(f"{meaning}-fg", "surface") for meaning in MEANINGS]
+TEXTS += [("text", "found"), ("text-muted", "found"), ("on-found-current", "found-current")]
 TEXTS += [("on-ink", "ink"), ("on-ink", "ink-hover"), ("text", "surface-active")]
 MARKS = [(mark, ground) for mark in [*MEANINGS, "border-control"] for ground in ("bg", "surface")]
 THEMES = pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
