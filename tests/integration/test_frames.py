@@ -1,0 +1,40 @@
+"""What a page is told when things happen at once: nothing that it lacks is taken for shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chains import frames
+from chains.models import User
+from chains.viewer import Change
+from tests.integration.answer_cast import Answering, digest, make_answering
+from tests.integration.run_cast import in_db
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def answer(alice: User) -> Answering:
+    return make_answering(alice)[0]
+
+
+def told(answer: Answering, page: frames.Page, *changes: Change) -> dict[str, Any]:
+    """Return what is rendered when these changes came before there was time to render any."""
+    todo = frames.Todo()
+    for change in changes:
+        frames.from_change(change, page)
+        todo.add(change)
+    return frames.render(answer.session.pk, todo, page)
+
+
+async def test_the_end_of_a_run_does_not_hide_that_a_page_lacks_a_text(answer: Answering):
+    await answer.store_end("The whole answer.")
+    await answer.end_run()
+    page = frames.Page(runs={answer.run.pk: "incomplete"}, steps={answer.step.pk: "completed"})
+    asked = Change(look=True, is_whole=True)
+    ended = Change(runs=[(answer.run.pk, "completed")], look=True)
+
+    (band,) = (await in_db(lambda: told(answer, page, asked, ended)))["bands"]
+    assert digest("The whole answer.") in band["html"]
