@@ -99,7 +99,13 @@ CONTENT_SECURITY_POLICY = {
 
 # Data
 REDIS_URL = env.str("REDIS_URL", default="")
-DATABASES = {"default": database_settings(env.str("DATABASE_URL", default=""), VAR_DIR / "chainchat.sqlite3")}
+DATABASES = {
+    "default": database_settings(
+        env.str("DATABASE_URL", default=""),
+        VAR_DIR / "chainchat.sqlite3",
+        pool_size=env.int("DATABASE_POOL_SIZE", default=20),
+    )
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if REDIS_URL:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -128,6 +134,8 @@ RUNS_PER_WORKER = env.int("RUNS_PER_WORKER", default=100)
 WORKER_GRACE = env.float("WORKER_GRACE", default=30.0)  # seconds
 if RUNS_PER_WORKER < 1 or WORKER_GRACE < 0:
     raise environ.ImproperlyConfigured("RUNS_PER_WORKER must be 1 or more, WORKER_GRACE 0 or more.")
+# Touched every 5 s while this process is ready; whoever watches over it looks at the file's age.
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 
 # People
 AUTH_USER_MODEL = "chains.User"

@@ -1,0 +1,20 @@
+"""What a person sees when a request broke. No user is asked for here, and no database."""
+
+from __future__ import annotations
+
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template import loader
+from django.views import defaults
+
+RETRY_AFTER_S = 5
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Say that something broke. A database that does not answer is no fault of ours, and comes back."""
+    if not isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
+        return defaults.server_error(request)
+    words = loader.get_template("503.html").render()
+    return HttpResponse(words, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})
