@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,8 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.finders import get_finders
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.files.storage import Storage
 from django.core.management import call_command
 from django.utils.safestring import SafeString, mark_safe
 from servestatic.storage import CompressedManifestStaticFilesStorage
@@ -47,22 +49,32 @@ def _stylesheet(name: str) -> str:
 
 
 def collect_when_changed() -> None:
-    """Copy, hash and compress static files unless nothing changed since the last time."""
+    """Copy, hash and compress static files unless nothing changed since the last time.
+
+    Those of earlier versions stay: while a new version takes over, pages of the old one still ask for them.
+    """
     if settings.DEBUG:
         return
     stamp = settings.STATIC_ROOT.with_suffix(".stamp")
     fingerprint = _fingerprint()
     if stamp.exists() and stamp.read_text() == fingerprint:
         return
+    # A file that is older than its copy would not be copied, as after a step back to an earlier version.
+    for path, _ in _originals():
+        staticfiles_storage.delete(path)
     # We ship htmx ourselves; django-htmx's copies import names that are no files.
     ignored = ["django_htmx"]
-    call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=ignored)
+    call_command("collectstatic", verbosity=0, interactive=False, ignore_patterns=ignored)
     stamp.write_text(fingerprint)
 
 
 def _fingerprint() -> str:
     digest = hashlib.sha256()
-    for finder in get_finders():
-        for path, storage in finder.list([]):
-            digest.update(f"{path} {storage.size(path)} {storage.get_modified_time(path)}\n".encode())
+    for path, storage in _originals():
+        digest.update(f"{path} {storage.size(path)} {storage.get_modified_time(path)}\n".encode())
     return digest.hexdigest()
+
+
+def _originals() -> Iterator[tuple[str, Storage]]:
+    for finder in get_finders():
+        yield from finder.list([])
