@@ -99,7 +99,8 @@ class Audience:
                 _note(session, now, column)
             if any(run["status"] in ENDED for run in told.get("runs", ())):
                 session.ended.set()
-            await session.socket.send_str(f'{{"type":"ack","seq":{told["seq"]}}}')
+            if "seq" in told:
+                await session.socket.send_str(f'{{"type":"ack","seq":{told["seq"]}}}')
 
 
 def _note(session: Session, now: float, column: dict[str, Any]) -> None:

@@ -6,9 +6,11 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chainchat.settings")
-http = get_asgi_application()
+pages = get_asgi_application()
 
 # Consumers import models: only after Django is set up.
 from chains import routing  # noqa: E402
 
-application = ProtocolTypeRouter({"http": http, "websocket": routing.websocket, "channel": routing.channel})
+application = ProtocolTypeRouter(
+    {"http": routing.http(pages), "websocket": routing.websocket, "channel": routing.channel}
+)

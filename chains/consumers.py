@@ -16,7 +16,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
 
-from chains import frames, runtime
+from chains import frames, health, runtime
 from chains.models import ChatSession
 from chains.viewer import Change, Viewer, Viewers
 
@@ -24,7 +24,9 @@ logger = logging.getLogger("chains.live")
 
 MAX_UNACKNOWLEDGED = 32
 ACCESS_CHECK_S = 30.0
-RESTART, NOT_YOURS = 4012, 4003
+# A page cannot tell silence from a dead line: it gives a line up that says nothing for 45 s.
+HEARTBEAT_S = 20.0
+LOGGED_OUT, NOT_YOURS, RESTART = 4001, 4003, 4012
 
 viewers = Viewers()
 sockets: set[SessionConsumer] = set()
@@ -46,6 +48,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
     """One window on one session. The browser only watches: what it sends are greetings and receipts."""
 
     access_check_s = ACCESS_CHECK_S
+    heartbeat_s = HEARTBEAT_S
+    # Its viewer hears the channel layer. A channel of its own would keep it out while Redis is away.
+    channel_layer_alias = ""
 
     async def connect(self) -> None:
         """Accept the session's owner, and nobody else."""
@@ -55,15 +60,17 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._todo = frames.Todo()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sent = self._acknowledged = 0
+        self._said_at = asyncio.get_running_loop().time()
         # Changes build upon each other: before its first full columns a window can use none.
         self._is_behind = True
         self._is_asking = False
         await self.accept()
-        if await database_sync_to_async(self._may_watch, thread_sensitive=False)():
-            sockets.add(self)
-            self._tasks["access"] = asyncio.create_task(self._watch_access(), name="socket-access")
-        else:
-            await self.close(code=NOT_YOURS)
+        if code := await self._reason_to_close():
+            await self.close(code=code)
+            return
+        sockets.add(self)
+        self._tasks["access"] = asyncio.create_task(self._watch_access(), name="socket-access")
+        self._tasks["beat"] = asyncio.create_task(self._beat(), name="socket-beat")
 
     async def disconnect(self, code: int) -> None:
         """Leave the viewer and end what this socket began."""
@@ -101,8 +108,9 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if self._todo and ("paint" not in self._tasks or self._tasks["paint"].done()):
             self._tasks["paint"] = asyncio.create_task(self._paint(), name="socket-paint")
 
-    async def restart(self) -> None:
-        """Say that the server goes away for a moment."""
+    async def restart(self, *, spread_ms: int) -> None:
+        """Say that the server goes away for a moment, and over which time all its windows shall come back."""
+        await self._say({"spread": spread_ms})
         await self.close(code=RESTART)
 
     async def _greet(self, page: frames.Page) -> None:
@@ -128,6 +136,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
             try:
                 render = database_sync_to_async(frames.render, thread_sensitive=False)
                 await self._push(await render(self.session_id, todo, self._page))
+            except ChatSession.DoesNotExist:
+                await self.close(code=NOT_YOURS)
             except Exception:
                 logger.exception("A part of session %d could not be rendered", self.session_id)
 
@@ -135,8 +145,20 @@ class SessionConsumer(AsyncWebsocketConsumer):
         if not message or self not in sockets:
             return
         self._sent += 1
+        await self._say({"seq": self._sent, **message})
+
+    async def _say(self, message: dict[str, Any]) -> None:
+        self._said_at = asyncio.get_running_loop().time()
         with contextlib.suppress(Exception):
-            await self.send(text_data=orjson.dumps({"seq": self._sent, **message}).decode())
+            await self.send(text_data=orjson.dumps(message).decode())
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._said_at + self.heartbeat_s - loop.time())
+            if loop.time() - self._said_at >= self.heartbeat_s:
+                # Without a number: nobody has to acknowledge it, and it comes to those who lag behind too.
+                await self._say({})
 
     async def _watch_access(self) -> None:
         while True:
@@ -147,8 +169,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             except DatabaseError as error:
                 logger.warning("A socket's right to watch could not be checked: %s", error)
                 continue
-            await self._push({"reload": True})
-            await self.close(code=NOT_YOURS)
+            await self.close(code=LOGGED_OUT)
             return
 
     async def _is_logged_in(self) -> bool:
@@ -157,8 +178,13 @@ class SessionConsumer(AsyncWebsocketConsumer):
         user = await get_user({"session": import_module(settings.SESSION_ENGINE).SessionStore(key)})
         return bool(user.is_authenticated and user.is_active)
 
+    async def _reason_to_close(self) -> int | None:
+        if health.is_leaving():
+            return RESTART
+        if not self.scope["user"].is_authenticated:
+            return LOGGED_OUT
+        may_watch = await database_sync_to_async(self._may_watch, thread_sensitive=False)()
+        return None if may_watch else NOT_YOURS
+
     def _may_watch(self) -> bool:
-        user = self.scope["user"]
-        if not user.is_authenticated:
-            return False
-        return bool(ChatSession.objects.visible_to(user).filter(pk=self.session_id).exists())
+        return bool(ChatSession.objects.visible_to(self.scope["user"]).filter(pk=self.session_id).exists())

@@ -81,10 +81,11 @@ def from_change(change: Change, page: Page) -> dict[str, Any]:
 
 
 def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
-    """Render what is stale. Blocking; the page is brought up to date with what goes out."""
-    session = ChatSession.objects.filter(pk=session_id).first()
-    if session is None:
-        return {"reload": True}
+    """Render what is stale. Blocking; the page is brought up to date with what goes out.
+
+    Raises ``ChatSession.DoesNotExist`` when the session was deleted.
+    """
+    session = ChatSession.objects.get(pk=session_id)
     new = _stale_runs(session, page) if todo.look else []
     html, runs = _parts(session, todo, page, leave_out=set(new))
     message: dict[str, Any] = {"html": html, "runs": runs}

@@ -1,13 +1,23 @@
 """Where sockets and channels lead."""
 
+from typing import Any
+
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ChannelNameRouter, URLRouter
 from channels.security.websocket import OriginValidator
 from django.conf import settings
-from django.urls import path
+from django.urls import path, re_path
 
+from chains import health
 from chains.consumers import RunConsumer, SessionConsumer
 from chains.live import RUN_CHANNEL
+
+
+def http(pages: Any) -> URLRouter:
+    """Return where requests lead: to the health checks, and everything else to the pages."""
+    checks = [path("healthz", health.healthz), path("readyz", health.readyz)]
+    return URLRouter([*checks, re_path("", pages)])
+
 
 websocket = OriginValidator(
     AuthMiddlewareStack(

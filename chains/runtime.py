@@ -57,6 +57,11 @@ class Runtime:
         self._sweeper = asyncio.create_task(self._sweep(), name="sweep")
 
     @property
+    def takes_runs(self) -> bool:
+        """Whether it was started and not told to stop."""
+        return self._sweeper is not None and not self._sweeper.done() and not self._refuses
+
+    @property
     def is_full(self) -> bool:
         """Whether it carries out as many runs as it may."""
         return len(self._tasks) >= self._limit
@@ -231,6 +236,11 @@ def current() -> Runtime:
     if _current is None:
         raise RuntimeError("No runtime was started in this process.")
     return _current
+
+
+def takes_runs() -> bool:
+    """Whether this process carries out runs and takes more."""
+    return _current is not None and _current.takes_runs
 
 
 def both(first: Emit, second: Emit) -> Emit:

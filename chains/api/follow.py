@@ -19,6 +19,7 @@ from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError
 
+from chains import health
 from chains.api import runs
 from chains.api.errors import DO_NOT_RETRY, ApiError
 from chains.api.runs import BegunRun, RunResult
@@ -35,14 +36,14 @@ in_thread = partial(database_sync_to_async, thread_sensitive=False)
 
 @contextlib.asynccontextmanager
 async def follow(run: BegunRun) -> AsyncIterator[RunFollower]:
-    """Follow a run. Whoever leaves before its end has hung up, and stops it."""
+    """Follow a run. Whoever leaves before its end has hung up, and stops it: unless it is us who go."""
     follower = RunFollower(run)
     try:
         await follower.frames.open()
         yield follower
     finally:
         await follower.frames.close()
-        if follower.result is None:
+        if follower.result is None and not health.is_leaving():
             await in_thread(runs.stop)(run)
 
 

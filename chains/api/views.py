@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import wraps
 from http import HTTPStatus
@@ -9,9 +10,11 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from chains import health
 from chains.api import runs, wire
 from chains.api.auth import authenticate
 from chains.api.errors import ApiError
@@ -19,6 +22,8 @@ from chains.api.follow import RunFollower, follow, in_thread
 from chains.api.offers import find_offer, offered_to
 from chains.api.runs import BegunRun
 from chains.models import User
+
+logger = logging.getLogger("chains.api")
 
 KEEP_ALIVE_S = 10.0
 # A proxy in front must pass each event on at once.
@@ -40,6 +45,9 @@ def api_view(*methods: str) -> Callable[[View], View]:
                 return await view(request, user, **arguments)
             except ApiError as error:
                 return error.response()
+            except (OperationalError, InterfaceError):
+                logger.exception("The database did not answer %s %s", request.method, request.path)
+                return _come_back("The database does not answer: ask again in a moment.").response()
 
         return login_not_required(csrf_exempt(guarded))
 
@@ -62,6 +70,8 @@ async def model(request: HttpRequest, user: User, name: str) -> HttpResponse:
 @api_view("POST")
 async def chat_completions(request: HttpRequest, user: User) -> HttpResponseBase:
     """Run a chain on the last message, in a session of its own, and answer with its output."""
+    if health.is_leaving():
+        raise _come_back("This server is about to restart: ask again in a moment.")
     question = wire.read_question(_body(request))
     run = await in_thread(runs.begin)(user, question)
     if question.stream:
@@ -124,6 +134,17 @@ def _body(request: HttpRequest) -> bytes:
             status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             code="request_too_large",
         ) from error
+
+
+def _come_back(message: str) -> ApiError:
+    """Return what OpenAI's clients take as a reason to ask again by themselves."""
+    return ApiError(
+        message,
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+        code="unavailable",
+        kind="server_error",
+        headers={"Retry-After": "2"},
+    )
 
 
 def _wrong_method(request: HttpRequest, methods: tuple[str, ...]) -> ApiError:

@@ -41,7 +41,17 @@ class Impatient(SessionConsumer):
     access_check_s = 0.05
 
 
-impatient = AuthMiddlewareStack(URLRouter([path("ws/sessions/<int:session_id>/", Impatient.as_asgi())]))
+class Lively(SessionConsumer):
+    """Says often that it is there."""
+
+    heartbeat_s = 0.2
+
+
+def routed(consumer: type[SessionConsumer]) -> Any:
+    return AuthMiddlewareStack(URLRouter([path("ws/sessions/<int:session_id>/", consumer.as_asgi())]))
+
+
+impatient, lively = routed(Impatient), routed(Lively)
 
 
 class Socket(WebsocketCommunicator):
@@ -71,7 +81,8 @@ class Window:
         """Take frames, acknowledging each, until one has this key; return that one."""
         while True:
             frame = await self.next()
-            await self.acknowledge(frame["seq"])
+            if "seq" in frame:
+                await self.acknowledge(frame["seq"])
             if key in frame:
                 return frame
 
@@ -154,14 +165,16 @@ class TestWhoMayWatch:
     async def test_nobody_else_may_and_what_does_not_exist_looks_the_same(
         self, bob: User, answer: Answering, window_of: OpenWindow
     ):
-        strangers = [
-            await window_of(bob, answer.session.pk),
-            await window_of(None, answer.session.pk),
-            await window_of(bob, 999_999),
-        ]
-        for window in strangers:
+        for window in (await window_of(bob, answer.session.pk), await window_of(bob, 999_999)):
             await window.open()
             assert await window.closed() == 4003
+            assert window.frames == []
+
+    async def test_nobody_may_who_is_not_logged_in(self, answer: Answering, window_of: OpenWindow):
+        for session_id in (answer.session.pk, 999_999):
+            window = await window_of(None, session_id)
+            await window.open()
+            assert await window.closed() == 4001
             assert window.frames == []
 
     @pytest.mark.parametrize(
@@ -190,14 +203,13 @@ class TestWhoMayWatch:
             client.logout()
 
         await in_db(log_out)
-        assert await window.closed() == 4003
-        assert window.frames[-1]["reload"]
+        assert await window.closed() == 4001
 
     async def test_who_is_deactivated_is_cut_off(self, alice: User, answer: Answering, window_of: OpenWindow):
         window = await window_of(alice, answer.session.pk, app=impatient)
         await window.open()
         await in_db(lambda: User.objects.filter(pk=alice.pk).update(is_active=False))
-        assert await window.closed() == 4003
+        assert await window.closed() == 4001
 
 
 class TestText:
@@ -395,13 +407,13 @@ class TestPages:
         await window.hello({newer.pk: "completed"})
         assert await window.socket.receive_nothing(timeout=0.3)
 
-    async def test_a_page_of_a_deleted_session_is_told_to_reload(
+    async def test_the_window_of_a_deleted_session_is_let_go(
         self, alice: User, answer: Answering, window_of: OpenWindow
     ):
         window = await watching(window_of, alice, answer)
         await answer.end_run()
         await in_db(lambda: actions.delete_session(session=answer.session))
-        assert (await window.hear("reload"))["reload"] is True
+        assert await window.closed() == 4003
 
     async def test_what_no_page_of_ours_sends_does_no_harm(
         self, alice: User, answer: Answering, window_of: OpenWindow
@@ -421,8 +433,39 @@ class TestPages:
         window = await window_of(alice, answer.session.pk)
         await window.open()
         await until(lambda: sockets)
-        await asyncio.gather(*(socket.restart() for socket in tuple(sockets)))
+        await asyncio.gather(*(socket.restart(spread_ms=70) for socket in tuple(sockets)))
         assert await window.closed() == RESTART
+        assert window.frames == [{"spread": 70}]
+
+
+class TestSignsOfLife:
+    async def test_when_nothing_else_is_said_one_comes_and_asks_for_no_receipt(
+        self, alice: User, answer: Answering, window_of: OpenWindow
+    ):
+        window = await window_of(alice, answer.session.pk, app=lively)
+        await window.open()
+        assert [await window.next() for _ in range(3)] == [{}] * 3
+
+    async def test_a_window_that_lags_behind_hears_them_too(
+        self, alice: User, answer: Answering, window_of: OpenWindow
+    ):
+        window = await watching(window_of, alice, answer, app=lively)
+        for number in range(MAX_UNACKNOWLEDGED * 2):
+            await answer.send(answer.text(number, "x"))
+            await asyncio.sleep(0.03)
+        # Everything that was sent before it stopped is taken, then nothing but signs of life comes.
+        while await window.next():
+            pass
+        assert [await window.next() for _ in range(3)] == [{}] * 3
+
+    async def test_none_comes_while_text_does(self, alice: User, answer: Answering, window_of: OpenWindow):
+        window = await watching(window_of, alice, answer, app=lively)
+        already = len(window.frames)
+        for number in range(20):
+            await answer.send(answer.text(number, "x"))
+            await window.hear("columns")
+            await asyncio.sleep(Lively.heartbeat_s / 10)
+        assert {} not in window.frames[already:]
 
 
 def short_answers(owner: User) -> ChatSession:

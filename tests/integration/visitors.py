@@ -208,7 +208,8 @@ class Window:
                 self._note(told)
                 # A server that goes away may have sent more than it still hears about.
                 with contextlib.suppress(ConnectionError):
-                    await socket.send_json({"type": "ack", "seq": told["seq"]})
+                    if "seq" in told:
+                        await socket.send_json({"type": "ack", "seq": told["seq"]})
             with self._changed:
                 self.close_code = socket.close_code
                 self._changed.notify_all()

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, connection
 
+from chains import health
+from chains.heartbeat import Heartbeat
 from chains.hosting import RunHost
+
+LOOK_EVERY_S = 1.0
 
 
 class Command(BaseCommand):
@@ -25,10 +31,20 @@ class Command(BaseCommand):
         """Check the set-up and work."""
         if not settings.REDIS_URL:
             raise CommandError("A worker of its own needs REDIS_URL: memory does not reach another process.")
+        self._wait_for_tables()
         asyncio.run(self._work())
 
+    def _wait_for_tables(self) -> None:
+        """Wait for the process that migrates, which may be starting at the same time on another host."""
+        told = ""
+        while (state := tables()) != health.OK:
+            if state != told:
+                self._say(f"Worker waits: the database is {state}")
+            told = state
+            time.sleep(LOOK_EVERY_S)
+
     async def _work(self) -> None:
-        host = RunHost()
+        host, heartbeat = RunHost(), Heartbeat(carries_out_runs=True)
         stop = asyncio.Event()
 
         def on_signal() -> None:
@@ -40,11 +56,24 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_signal)
         await host.start()
+        heartbeat.start()
         self._say("Worker ready")
         await stop.wait()
+        health.leave()
+        heartbeat.stop()
         self._say(f"Worker stops: it waits up to {settings.WORKER_GRACE} s for its runs")
         await host.stop(grace=settings.WORKER_GRACE)
 
     def _say(self, words: str) -> None:
         self.stdout.write(words)
         self.stdout.flush()
+
+
+def tables() -> str:
+    """Return whether the tables are there, in the words of the health check."""
+    try:
+        return health.database()
+    except Error:
+        return "not reachable"
+    finally:
+        connection.close()
