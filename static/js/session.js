@@ -1,5 +1,6 @@
 // The session page: watches its socket, tells it what the page shows, and brings frames onto the page.
 import { Answer } from "./answers.js";
+import { say } from "./banner.js";
 import "./cards.js";
 import "./column_menu.js";
 import "./copy.js";
@@ -19,43 +20,42 @@ import "./waterfall.js";
 
 const HIDDEN_PAUSE_MS = 250;
 const ASK_PAUSE_MS = 1_000;
-const banner = document.getElementById("connection-lost");
+// So many tries in vain are more than a restart of the server.
+const MANY_TRIES = 4;
 const answers = new Map(); // step → Answer, of the attempts that are live
 const states = new Map(); // step → the last status that was told
 const ends = new Map(); // step → the last attempt whose end was told
 const incomplete = new Set(); // steps that ended without their whole text
+let asked = []; // those that the last greeting named: a line that broke may not have brought them
 let frames = [];
 let isScheduled = false;
 let greetedAt = 0;
 let asking = null;
 let wire = null;
-let isLeaving = false;
 
 // Follow a session, and no other any more.
 export function watch(session) {
   wire?.end();
   for (const known of [answers, states, ends, incomplete]) known.clear();
   frames = [];
+  asked = [];
   wire = new Wire(`/ws/sessions/${session}/`, {
     opened() {
-      banner.hidden = true;
+      say(null);
       for (const answer of answers.values()) answer.isWhole = false;
+      for (const step of asked) incomplete.add(step);
       greet();
     },
     received(frame) {
       frames.push(frame);
       schedule();
     },
-    lost() {
-      banner.hidden = false;
+    lost(tries) {
+      say(tries < MANY_TRIES ? "lost" : "away");
     },
-    refused: reload,
+    // Never a reload: what somebody is typing stays.
+    refused: say,
   });
-}
-
-// A form that leads to another page must not be overtaken: deleting a session is news to its own window too.
-function reload() {
-  if (!isLeaving) location.reload();
 }
 
 // Say what the page shows; the server sends whatever differs, and every live answer in full.
@@ -74,6 +74,7 @@ function greet() {
       if (page.isLiveRun(band)) steps[step] = column.dataset.status;
     }
   }
+  asked = [...incomplete];
   incomplete.clear();
   wire.send({ type: "hello", runs, steps });
 }
@@ -96,10 +97,7 @@ function apply() {
   const taken = frames;
   frames = [];
   const touched = new Set();
-  for (const frame of taken) {
-    if (frame.reload) reload();
-    applyFrame(frame, touched);
-  }
+  for (const frame of taken) applyFrame(frame, touched);
   paint(touched);
   page.showLife();
   for (const { seq } of taken) wire.send({ type: "ack", seq });
@@ -179,9 +177,6 @@ function paint(touched) {
   // All writing first, then all measuring: one layout for all columns.
   for (const element of followed) toEnd(element);
 }
-
-window.addEventListener("submit", (event) => (isLeaving = !event.defaultPrevented));
-window.addEventListener("pageshow", () => (isLeaving = false));
 
 // The answer to our own message brings its band too, before or after the socket does: one of them stays.
 document.addEventListener("htmx:load", (event) => {

@@ -1,40 +1,56 @@
-// The wire to the server: it stays up, or comes back after a pause that grows and differs from window to window.
-const FIRST_PAUSE_MS = 500;
+// The line to the server: it stays up, or comes back after a pause that grows and differs from window to window.
+const FIRST_PAUSE_MS = 2_000;
 const LAST_PAUSE_MS = 15_000;
-const REFUSED = [4001, 4003];
-const SILENT_MS = 30_000;
+const REFUSED = new Map([[4001, "logged-out"], [4003, "gone"]]);
+// The server says something every 20 s, if only that it is there: two that stay out mean that the line is dead.
+const SILENT_MS = 45_000;
+const OPENING_MS = 15_000;
+const LOOK_EVERY_MS = 5_000;
+
+// Windows that lost their server in the same moment come back spread evenly over the whole pause.
+export function pauseBefore(attempt, spread = 0) {
+  return Math.random() * Math.max(spread, Math.min(FIRST_PAUSE_MS * 2 ** attempt, LAST_PAUSE_MS));
+}
 
 export class Wire {
   constructor(path, { opened, received, lost, refused }) {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.address = `${scheme}//${location.host}${path}`;
     this.on = { opened, received, lost, refused };
-    this.pause = FIRST_PAUSE_MS;
+    this.attempt = 0;
+    this.spread = 0;
     this.timer = null;
-    window.addEventListener("online", () => this.retry());
-    window.addEventListener("focus", () => this.retry());
-    window.addEventListener("offline", () => this.socket?.close());
-    document.addEventListener("visibilitychange", () => document.hidden || this.retry());
-    window.addEventListener("pagehide", () => this.socket?.close());
-    window.addEventListener("pageshow", (event) => event.persisted && this.retry());
+    this.watch = setInterval(() => this.isSilent() && this.lose(), LOOK_EVERY_MS);
+    this.life = new AbortController();
+    const { signal } = this.life;
+    window.addEventListener("online", () => this.retry(), { signal });
+    window.addEventListener("focus", () => this.retry(), { signal });
+    window.addEventListener("offline", () => this.socket && this.lose(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.retry(), { signal });
+    window.addEventListener("pagehide", () => this.socket?.close(), { signal });
+    window.addEventListener("pageshow", (event) => event.persisted && this.retry(), { signal });
     this.connect();
   }
 
   connect() {
-    clearTimeout(this.timer);
-    this.timer = null;
+    this.drop();
     const socket = new WebSocket(this.address);
     this.socket = socket;
+    this.heardAt = Date.now();
     socket.onopen = () => {
-      this.pause = FIRST_PAUSE_MS;
       this.heardAt = Date.now();
       this.on.opened();
     };
-    socket.onmessage = (event) => {
-      this.heardAt = Date.now();
-      this.on.received(JSON.parse(event.data));
-    };
-    socket.onclose = (event) => socket === this.socket && this.closed(event.code);
+    socket.onmessage = (event) => this.heard(JSON.parse(event.data));
+    socket.onclose = (event) => this.closed(event.code);
+  }
+
+  // What has no number is about the line itself: a sign of life, or how far apart all windows shall come back.
+  heard(frame) {
+    this.heardAt = Date.now();
+    this.attempt = 0;
+    if (frame.seq) this.on.received(frame);
+    else if (frame.spread) this.spread = frame.spread;
   }
 
   send(message) {
@@ -43,27 +59,46 @@ export class Wire {
 
   // Nobody listens any more: it does not come back.
   end() {
+    this.life.abort();
+    clearInterval(this.watch);
+    this.drop();
+  }
+
+  // A dead line answers no goodbye: nothing is awaited from this socket, nor heard.
+  drop() {
     clearTimeout(this.timer);
-    this.timer = null;
     const { socket } = this;
-    this.socket = null;
-    socket?.close();
+    this.timer = this.socket = null;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  lose() {
+    this.drop();
+    this.closed();
   }
 
   closed(code) {
     this.socket = null;
-    if (REFUSED.includes(code)) {
-      this.on.refused();
+    if (REFUSED.has(code)) {
+      this.end();
+      this.on.refused(REFUSED.get(code));
       return;
     }
-    this.on.lost();
-    this.timer = setTimeout(() => this.connect(), this.pause * (0.5 + Math.random()));
-    this.pause = Math.min(this.pause * 2, LAST_PAUSE_MS);
+    this.on.lost(this.attempt);
+    this.timer = setTimeout(() => this.connect(), pauseBefore(this.attempt, this.spread));
+    this.attempt += 1;
+    this.spread = 0;
   }
 
-  // Somebody looks at the page again: do not let them wait, and do not trust a wire that slept.
+  isSilent() {
+    const limit = this.socket?.readyState === WebSocket.OPEN ? SILENT_MS : OPENING_MS;
+    return this.socket !== null && Date.now() - this.heardAt > limit;
+  }
+
+  // Somebody looks at the page again, or the network is back: do not let them wait, nor trust a line that slept.
   retry() {
-    if (this.timer) this.connect();
-    else if (this.socket?.readyState === WebSocket.OPEN && Date.now() - this.heardAt > SILENT_MS) this.on.opened();
+    if (this.timer || this.isSilent()) this.connect();
   }
 }
