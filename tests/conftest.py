@@ -19,6 +19,7 @@ from chains.models import (
     ChainVersion,
     DraftEdit,
     Run,
+    RunAttachment,
     RunShare,
     StepAttempt,
     User,
@@ -77,7 +78,16 @@ def removable_versions(request: pytest.FixtureRequest, _django_db_marker: None) 
     request.getfixturevalue("_django_db_helper")
     yield
     if not connection.in_atomic_block and Chain.objects.update(discarded_at=timezone.now()):
-        for model in (StepAttempt, AgentStep, RunShare, Run, Agent, DraftEdit, ChainVersion):
+        for model in (
+            RunAttachment,
+            StepAttempt,
+            AgentStep,
+            RunShare,
+            Run,
+            Agent,
+            DraftEdit,
+            ChainVersion,
+        ):
             model._base_manager.all()._raw_delete(connection.alias)
 
 

@@ -1,12 +1,13 @@
 """Why something that a user asked for is not done.
 
 ActionError
-├── RunInProgress   the session has a live run already
-├── NotRunnable     the chain has nothing that could run
-├── NoSuchDemo      no demo chain has this name
-├── SessionGone     the session was deleted meanwhile
-├── StaleDraft      another window changed the draft first
-└── NotPublishable  the draft has faults
+├── RunInProgress      the session has a live run already
+├── NotRunnable        the chain has nothing that could run
+├── AttachmentRefused  a file cannot be part of a message
+├── NoSuchDemo         no demo chain has this name
+├── SessionGone        the session was deleted meanwhile
+├── StaleDraft         another window changed the draft first
+└── NotPublishable     the draft has faults
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ class NotRunnable(ActionError):
     """A chain, or one of its agents, cannot be run as it is."""
 
     field = "chain"
+
+
+class AttachmentRefused(ActionError):
+    """A file cannot be part of a message, or not of this one."""
+
+    field = "files"
 
 
 class NoSuchDemo(ActionError):

@@ -13,10 +13,10 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from chains.actions.errors import ActionError, NotRunnable, RunInProgress, SessionGone
-from chains.actions.runs import explain_conflict, hint_start
+from chains.actions.runs import explain_conflict, first_try, hint_start
 from chains.engine import resumption
 from chains.engine.resumption import Resumption
-from chains.models import AgentStep, ChatSession, LanguageModel, Run, StepAttempt
+from chains.models import AgentStep, ChatSession, LanguageModel, Run, RunAttachment, StepAttempt
 from chains.models.run import WORKER_DIED, RunStatus, SkipReason, StepStatus
 
 LIVE = "This run is going on: stop it first, or wait for its end."
@@ -183,18 +183,26 @@ def _start_anew(
         input=run.input,
         earlier=run.earlier,
         # All tries of one message stand at the place of its first.
-        retry_of_id=run.retry_of_id or run.pk,
+        retry_of_id=first_try(run),
     )
     try:
         with transaction.atomic():
             anew.save(force_insert=True)
             _write_steps(anew, steps, plan, chosen)
+            _carry_over(run, anew)
             if not ChatSession.objects.filter(pk=run.session_id).update(active_at=anew.created_at):
                 raise SessionGone
     except IntegrityError as error:
         return explain_conflict(anew, error)
     transaction.on_commit(lambda: hint_start(anew))
     return anew
+
+
+def _carry_over(run: Run, anew: Run) -> None:
+    uses = run.carried.values_list("attachment_id", "position")
+    RunAttachment.objects.bulk_create(
+        RunAttachment(run=anew, attachment_id=attachment, position=position) for attachment, position in uses
+    )
 
 
 def _write_steps(

@@ -12,13 +12,25 @@ from django.db.models import F
 from django.utils import timezone
 
 from chains import live
+from chains.actions.attachments import carry
 from chains.actions.chains import compare_chain, lock_person
 from chains.actions.errors import ActionError, NotRunnable, RunInProgress, SessionGone
 from chains.actions.outputs import partial_output
 from chains.engine.attempt import storable
 from chains.engine.plan import plan_stages
+from chains.engine.quotes import own_words
 from chains.engine.statements import Row, insert_rows
-from chains.models import Agent, AgentStep, Chain, ChainVersion, ChatSession, LanguageModel, Run, User
+from chains.models import (
+    Agent,
+    AgentStep,
+    Attachment,
+    Chain,
+    ChainVersion,
+    ChatSession,
+    LanguageModel,
+    Run,
+    User,
+)
 from chains.models.run import LIVE_STEP, RunStatus, SkipReason, StepStatus
 
 TITLE_WIDTH = 60  # characters
@@ -56,13 +68,16 @@ def start_run(
     request_id: str,
     version: ChainVersion | None = None,
     earlier: Sequence[tuple[str, str]] = (),
+    attachments: Sequence[Attachment] = (),
+    retry_of: Run | None = None,
     detached: bool = False,
 ) -> Run:
     """Send a message through a chain; the same ``request_id`` again is the same run.
 
     It runs the published ``version``, or else the newest. ``earlier`` holds the turns that a program sent
-    along: (message, answer) pairs. A ``detached`` run is for the calling process: no worker hears of it.
-    Raises ``RunInProgress``, ``NotRunnable`` or another ``ActionError``.
+    along: (message, answer) pairs. An edited message is another try of the run that it stood in,
+    ``retry_of``: it takes that run's place in the history. A ``detached`` run is for the calling process: no
+    worker hears of it. Raises ``RunInProgress``, ``NotRunnable`` or another ``ActionError``.
     """
     run = Run(
         session=session,
@@ -71,9 +86,12 @@ def start_run(
         earlier=[[storable(message), storable(answer)] for message, answer in earlier],
         is_detached=detached,
     )
+    if retry_of:
+        run.retry_of_id, run.earlier = first_try(retry_of), retry_of.earlier
     try:
         with transaction.atomic():
             _write(run, chain, version or chain.versions.published().first())
+            carry(run=run, attachments=attachments)
     except IntegrityError as error:
         return explain_conflict(run, error)
     if not detached:
@@ -129,6 +147,11 @@ def keep_run(*, run: Run, kept: bool) -> None:
 # Starting
 
 
+def first_try(run: Run) -> int:
+    """Return the run at whose place all tries of its message stand."""
+    return run.retry_of_id or run.pk
+
+
 def _message(text: str) -> str:
     if not text.strip():
         raise ActionError("Type a message first.", field="input")
@@ -182,8 +205,8 @@ def _touch_session(run: Run, chain: Chain) -> None:
 
 
 def title_of(text: str) -> str:
-    """Make a title of a message's first words."""
-    start = text[: TITLE_WIDTH * 8]
+    """Make a title of a message's first words, those of its author."""
+    start = own_words(text)[: TITLE_WIDTH * 8]
     return textwrap.shorten(start, TITLE_WIDTH, placeholder=" …").strip(" …") or start.strip()[:TITLE_WIDTH]
 
 

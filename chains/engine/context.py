@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from chains.engine import prompts
 from chains.engine.conditions import Condition, Subjects, Verdict, parse
-from chains.engine.history import history_messages
+from chains.engine.files import with_mentions
+from chains.engine.history import history_messages, image_tokens
 from chains.engine.prompts import MemberResult, Part, Sources
 from chains.engine.spec import RunSpec, StepSpec
 from chains.providers.base import ChatMessage
@@ -72,18 +73,28 @@ class Context:
         return Verdict(held=otherwise, subject="the other branches", excerpt="", decided_by=decided_by)
 
     def messages(self, step: StepSpec) -> tuple[ChatMessage, ...]:
-        """Return exactly what is sent for a step: system prompt, history, prompt."""
-        sources = Sources(self.spec.input, self.previous, self.agents, self.passages)
+        """Return exactly what is sent for a step: system prompt, history, prompt.
+
+        Pictures are part of the user's message: whoever receives that is shown them, or told of them.
+        """
+        sees = step.model.flags.vision
+        told = () if sees else tuple(image.name for image in self.spec.images)
+        said = with_mentions(self.spec.input, told)
+        sources = Sources(said, self.previous, self.agents, self.passages)
         parts = prompts.render_parts(step.prompt, sources, first_stage=self.is_first)
         prompt = prompts.joined(parts)
+        images = self.spec.images if sees and any(part.source == "input" for part in parts) else ()
         history = history_messages(
             self.spec.history,
             slug=step.slug,
             window_tokens=step.model.context_window,
-            reserve=(len(step.system_prompt) + len(prompt)) // 4 + (step.max_output_tokens or 0),
+            reserve=(len(step.system_prompt) + len(prompt)) // 4
+            + image_tokens(images)
+            + (step.max_output_tokens or 0),
+            sees=sees,
         )
         system = (ChatMessage("system", step.system_prompt),) if step.system_prompt.strip() else ()
-        return (*system, *history, ChatMessage("user", prompt, prompts.passages_of(parts)))
+        return (*system, *history, ChatMessage("user", prompt, prompts.passages_of(parts), images))
 
     def advance(self, results: Sequence[MemberResult], stage: Sequence[StepSpec], *, is_group: bool) -> None:
         """Pass on what a stage that succeeded gave."""

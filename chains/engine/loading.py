@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
+from chains.engine.carried import Carried, load_carried
 from chains.engine.history import Turn
 from chains.engine.plan import ConnectionType
 from chains.engine.spec import ModelSpec, RunSpec, StepSpec
-from chains.models.chain import OnFailure
+from chains.models.chain import ChainVersion, OnFailure
 from chains.models.provider import LanguageModel
 from chains.models.run import WORKER_DIED, AgentStep, Run, RunStatus, StepAttempt, StepStatus
+from chains.providers.base import Image
 
 MAX_TURNS = 200
+
+
+@dataclass(slots=True)
+class Answers:
+    """The answers of a run's last group by slug, and the one that somebody chose to continue with."""
+
+    by_slug: dict[str, str] = field(default_factory=dict)
+    chosen: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A message with its files, and what was said before it, oldest first."""
+
+    input: str
+    images: tuple[Image, ...]
+    history: tuple[Turn, ...]
 
 
 def load_run(run_id: int) -> RunSpec:
@@ -30,21 +51,35 @@ def load_run(run_id: int) -> RunSpec:
         .annotate(has_died=models.Exists(died))
         .order_by("index")
     )
+    specs = tuple(_step(step) for step in steps)
+    said = load_conversation(run, sees=any(spec.model.flags.vision for spec in specs))
     return RunSpec(
         id=run.pk,
         session=run.session_id,
-        input=run.input,
-        steps=tuple(_step(step) for step in steps),
+        input=said.input,
+        steps=specs,
         continue_on_failure=run.chain_version.on_failure == OnFailure.CONTINUE,
-        history=load_history(run),
+        history=said.history,
+        images=said.images,
     )
 
 
-def load_history(run: Run) -> tuple[Turn, ...]:
-    """Return the turns that precede a run: completed ones and those the user kept, oldest first.
+def load_conversation(run: Run, *, sees: bool = False) -> Conversation:
+    """Return a run's message and the turns that precede it: completed ones and those the user kept.
 
     A run that was tried again stands where its first try stood, and its newest completed try stands for all.
+    Unless some agent ``sees``, pictures are known by their names only.
     """
+    turns = _turns_before(run)
+    carried = load_carried([run.pk, *(turn.pk for turn in reversed(turns))], pictures=sees)
+    return Conversation(
+        input=carried.message(run.pk, run.input),
+        images=tuple(carried.images.get(run.pk, ())),
+        history=_history(run, turns, carried),
+    )
+
+
+def _turns_before(run: Run) -> list[Run]:
     place = Coalesce("retry_of_id", "id")
     better = Run.objects.filter(
         retry_of=Coalesce(models.OuterRef("retry_of_id"), models.OuterRef("pk")),
@@ -56,34 +91,48 @@ def load_history(run: Run) -> tuple[Turn, ...]:
         .annotate(place=place)
         .filter(~models.Exists(better), place__lt=run.retry_of_id or run.pk)
     )
-    turns = list(earlier.order_by("-place", "-id").select_related("chain_version")[:MAX_TURNS])[::-1]
-    answers = _group_answers(turns)
+    return list(earlier.order_by("-place", "-id").select_related("chain_version")[:MAX_TURNS])[::-1]
+
+
+def _history(run: Run, turns: Sequence[Run], carried: Carried) -> tuple[Turn, ...]:
+    newest_lost = max((place for place, turn in enumerate(turns) if turn.pk in carried.too_long), default=-1)
+    groups = _group_answers(turns)
     sent_along = tuple(Turn(message, answer, {}) for message, answer in run.earlier)
-    return sent_along + tuple(
-        Turn(
-            input=turn.input,
-            output=turn.output,
-            agent_outputs=answers.get(turn.pk, {})
-            if turn.chain_version.chain_id == run.chain_version.chain_id
-            else {},
-        )
-        for turn in turns
+    known = tuple(
+        _turn(turn, groups.get(turn.pk, Answers()), carried, run.chain_version)
+        for turn in turns[newest_lost + 1 :]
+    )
+    # Whole turns go, and all that is older goes with them.
+    return known if newest_lost >= 0 else sent_along + known
+
+
+def _turn(turn: Run, answers: Answers, carried: Carried, version: ChainVersion) -> Turn:
+    is_own = answers.chosen is None and turn.chain_version.chain_id == version.chain_id
+    return Turn(
+        input=carried.message(turn.pk, turn.input),
+        output=turn.output if answers.chosen is None else answers.chosen,
+        agent_outputs=answers.by_slug if is_own else {},
+        images=tuple(carried.images.get(turn.pk, ())),
+        unseen=tuple(carried.unseen.get(turn.pk, ())),
     )
 
 
-def _group_answers(runs: list[Run]) -> dict[int, dict[str, str]]:
-    """Return, for each run that ended in a group, slug → text of the members that completed in it."""
+def _group_answers(runs: Sequence[Run]) -> dict[int, Answers]:
+    """Return, for each run that ended in a group, the texts of the members that completed in it."""
     rows = (
         StepAttempt.objects.filter(
             step__run__in=runs, step__status=StepStatus.COMPLETED, number=models.F("step__current_attempt")
         )
         .annotate(last=models.Subquery(_last_stage("step__run_id")))
         .filter(step__execution_group=models.F("last"), step__connection_type=ConnectionType.PARALLEL)
-        .values_list("step__run_id", "step__slug", "text")
+        .values_list("step__run_id", "step__slug", "step__is_chosen", "text")
     )
-    answers: dict[int, dict[str, str]] = {}
-    for run_id, slug, text in rows:
-        answers.setdefault(run_id, {})[slug] = text
+    answers: dict[int, Answers] = {}
+    for run_id, slug, is_chosen, text in rows:
+        group = answers.setdefault(run_id, Answers())
+        group.by_slug[slug] = text
+        if is_chosen:
+            group.chosen = text
     return answers
 
 

@@ -134,7 +134,12 @@ class Batch:
 def _stored(message: ChatMessage) -> dict[str, Any]:
     stored: dict[str, Any] = {"role": message.role, "content": message.content}
     # With its message: one statement writes a stage, and a copy of the message knows its sources too.
-    return stored | {"passages": message.passages} if message.passages else stored
+    if message.passages:
+        stored["passages"] = message.passages
+    # Where a picture is, not the picture: it is stored once.
+    if message.images:
+        stored["images"] = [{"attachment": image.attachment, "name": image.name} for image in message.images]
+    return stored
 
 
 def _update_attempts(columns: Sequence[str], rows: Sequence[Row]) -> None:

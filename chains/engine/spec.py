@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from chains.engine.history import Turn
 from chains.engine.plan import ConnectionType
-from chains.providers.base import Endpoint, ModelFlags
+from chains.providers.base import Endpoint, Image, ModelFlags
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """One message on its way through one chain version."""
+    """One message on its way through one chain version. ``images`` came with it: they go where it goes."""
 
     id: int
     session: int
@@ -69,6 +69,7 @@ class RunSpec:
     steps: tuple[StepSpec, ...]
     continue_on_failure: bool = False
     history: tuple[Turn, ...] = ()
+    images: tuple[Image, ...] = ()
 
     def stages(self) -> list[tuple[StepSpec, ...]]:
         """Return the steps stage by stage, in chain order."""

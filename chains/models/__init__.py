@@ -1,5 +1,6 @@
 """The tables, one noun per file."""
 
+from chains.models.attachment import Attachment, RunAttachment
 from chains.models.chain import Agent, Chain, ChainTag, ChainVersion
 from chains.models.draft import DraftEdit, SampleInput
 from chains.models.provider import LanguageModel, Provider
@@ -12,6 +13,7 @@ __all__ = [
     "Agent",
     "AgentStep",
     "ApiToken",
+    "Attachment",
     "Chain",
     "ChainTag",
     "ChainVersion",
@@ -20,6 +22,7 @@ __all__ = [
     "LanguageModel",
     "Provider",
     "Run",
+    "RunAttachment",
     "RunShare",
     "SampleInput",
     "StepAttempt",

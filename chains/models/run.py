@@ -168,6 +168,11 @@ class AgentStep(models.Model):
     is_kept = models.BooleanField(
         default=False, db_default=False, help_text="A person took its partial text as its answer."
     )
+    is_chosen = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The conversation continues with this answer instead of the whole group's output.",
+    )
     reused_from = models.ForeignKey(
         "self",
         on_delete=models.SET_NULL,
@@ -181,7 +186,16 @@ class AgentStep(models.Model):
 
     class Meta:
         ordering = ["run_id", "index"]
-        constraints = [models.UniqueConstraint(fields=["run", "index"], name="step_index_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "index"], name="step_index_unique"),
+            # A mark on the step, not a key on the run: so the chosen one cannot be another run's.
+            models.UniqueConstraint(
+                fields=["run"], condition=Q(is_chosen=True), name="step_one_chosen_per_run"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_chosen=False) | Q(status=StepStatus.COMPLETED), name="step_chosen_completed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -7,7 +7,7 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -18,6 +18,7 @@ from chains.providers.base import (
     Completion,
     Endpoint,
     FinishReason,
+    Image,
     ListedModel,
     ReasoningChunk,
     Sink,
@@ -84,12 +85,26 @@ def chat_body(request: ChatRequest) -> dict[str, object]:
     return body
 
 
-def merged(messages: Iterable[ChatMessage]) -> list[dict[str, str]]:
+def merged(messages: Iterable[ChatMessage]) -> list[dict[str, object]]:
     """Join neighbours of one role: the roles must alternate."""
     return [
-        {"role": role, "content": "\n\n".join(message.content for message in group)}
+        {"role": role, "content": _content(list(group))}
         for role, group in groupby(messages, key=lambda message: message.role)
     ]
+
+
+def _content(messages: Sequence[ChatMessage]) -> str | list[dict[str, object]]:
+    text = "\n\n".join(message.content for message in messages)
+    images = [_image(image) for message in messages for image in message.images]
+    if not images:
+        return text
+    # Pictures before the words about them; a text block must not be empty.
+    return [*images, {"type": "text", "text": text}] if text.strip() else images
+
+
+def _image(image: Image) -> dict[str, object]:
+    source = {"type": "base64", "media_type": image.media_type, "data": image.data}
+    return {"type": "image", "source": source}
 
 
 def listed_models(document: Any) -> list[ListedModel]:

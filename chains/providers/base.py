@@ -15,15 +15,37 @@ Passage = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a message. ``data`` is base64, as every wire carries it; ``attachment`` is its row.
+
+    ``width`` and ``height`` count pixels.
+    """
+
+    name: str
+    media_type: str
+    data: str = field(repr=False)
+    width: int = 0
+    height: int = 0
+    attachment: int | None = None
+
+    @property
+    def data_url(self) -> str:
+        """The whole picture as an address."""
+        return f"data:{self.media_type};base64,{self.data}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One message of a conversation as it is sent to a provider.
 
-    ``passages`` are not sent: whoever keeps the message can say by them where its parts came from.
+    ``passages`` are not sent: whoever keeps the message can say by them where its parts came from. ``images``
+    are sent only to a model whose flags say that it sees.
     """
 
     role: Role
     content: str
     passages: tuple[Passage, ...] = field(default=(), compare=False)
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,8 +143,8 @@ PRESETS: tuple[ProviderPreset, ...] = (
         kind="simulated",
         key_required=False,
         models=(
-            _model("fast", "Simulated, fast", 128_000, FREE),
-            _model("slow", "Simulated, slow", 128_000, FREE),
+            _model("fast", "Simulated, fast", 128_000, FREE, _SEES),
+            _model("slow", "Simulated, slow", 128_000, FREE, _SEES),
             _model("flaky", "Simulated, flaky", 128_000, FREE),
             _model("broken", "Simulated, broken", 128_000, FREE),
         ),

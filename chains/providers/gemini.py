@@ -7,12 +7,14 @@ the URL.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
 from chains.providers import http
 from chains.providers.base import (
+    ChatMessage,
     ChatRequest,
     Completion,
     Endpoint,
@@ -73,7 +75,7 @@ def chat_body(request: ChatRequest) -> dict[str, object]:
     others = [message for message in request.messages if message.role != "system"]
     body: dict[str, object] = {
         "contents": [
-            {"role": _ROLES[role], "parts": [{"text": message.content} for message in group]}
+            {"role": _ROLES[role], "parts": [part for message in group for part in _parts(message)]}
             for role, group in groupby(others, key=lambda message: message.role)
         ]
     }
@@ -82,6 +84,13 @@ def chat_body(request: ChatRequest) -> dict[str, object]:
     if config := _generation_config(request):
         body["generationConfig"] = config
     return body
+
+
+def _parts(message: ChatMessage) -> Iterator[dict[str, object]]:
+    for image in message.images:
+        yield {"inlineData": {"mimeType": image.media_type, "data": image.data}}
+    if message.content or not message.images:
+        yield {"text": message.content}
 
 
 def _generation_config(request: ChatRequest) -> dict[str, object]:

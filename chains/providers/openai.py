@@ -12,6 +12,7 @@ from typing import Any
 
 from chains.providers import http
 from chains.providers.base import (
+    ChatMessage,
     ChatRequest,
     Completion,
     Endpoint,
@@ -75,7 +76,7 @@ def chat_body(request: ChatRequest) -> dict[str, object]:
     """Write the request as this format wants it."""
     body: dict[str, object] = {
         "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        "messages": [{"role": message.role, "content": _content(message)} for message in request.messages],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -84,6 +85,15 @@ def chat_body(request: ChatRequest) -> dict[str, object]:
     if request.max_output_tokens is not None:
         body[request.flags.max_tokens_field] = request.max_output_tokens
     return body
+
+
+def _content(message: ChatMessage) -> str | list[dict[str, object]]:
+    # A list only where it must be one: not every server with this format reads parts.
+    if not message.images:
+        return message.content
+    images = [{"type": "image_url", "image_url": {"url": image.data_url}} for image in message.images]
+    text = [{"type": "text", "text": message.content}] if message.content.strip() else []
+    return [*text, *images]
 
 
 def listed_models(document: Any) -> list[ListedModel]:

@@ -70,12 +70,14 @@ REMARKS = (
     "can wait",
     "visible at once",
 )
+SEEN = "I see {pictures}."
+
 VOICES = "What the others bring in:"
 VOICE = "- **{name}** is the one to speak of {a}."
 MORE = "More on {a}"
 
 ALL = (
-    *(NOTE, VOICES, VOICE, MORE, *REMARKS, *WEIGHTS),
+    *(NOTE, SEEN, VOICES, VOICE, MORE, *REMARKS, *WEIGHTS),
     *(word for head in TABLE_HEADS for word in head),
     *(*OPENINGS, *HEADINGS, *GENERAL, *CRITICAL, *PLANNING, *TELLING),
 )

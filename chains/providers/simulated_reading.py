@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chains.providers import simulated_phrases as phrases
-from chains.providers.base import ChatMessage
+from chains.providers.base import ChatMessage, Image
 
 _WORD = re.compile(r"[^\W\d_][\w'’-]*[^\W_]")
 _TAGGED = re.compile(r"<([a-z][\w-]*)>\s*(.*?)\s*</\1>", re.DOTALL)
@@ -67,6 +67,7 @@ class Reading:
     keywords: tuple[str, ...]
     labels: tuple[str, ...]
     voices: tuple[str, ...]
+    pictures: tuple[str, ...]
     choices: tuple[str, ...]
     example: Any
     wants_code: bool
@@ -78,7 +79,8 @@ class Reading:
 def read(messages: Sequence[ChatMessage]) -> Reading:
     """Find out what a request is about and in which form it wants its answer."""
     system = "\n".join(message.content for message in messages if message.role == "system")
-    prompt = next((message.content for message in reversed(messages) if message.role == "user"), "")
+    asked = next((message for message in reversed(messages) if message.role == "user"), None)
+    prompt = asked.content if asked else ""
     material, instructions = _split(prompt)
     about = _without_announcements(material)
     return Reading(
@@ -86,6 +88,7 @@ def read(messages: Sequence[ChatMessage]) -> Reading:
         keywords=_keywords(about),
         labels=tuple(dict.fromkeys(_LABEL.findall(instructions.rstrip().rpartition("\n\n")[2])))[:6],
         voices=tuple(dict.fromkeys(_VOICE.findall(prompt)))[:6],
+        pictures=tuple(_picture(image) for image in asked.images) if asked else (),
         choices=_choices(system, instructions),
         example=_example(instructions) or _example(system),
         wants_code=bool(_CODE.search(f"{system}\n{instructions}")),
@@ -108,6 +111,10 @@ def _meaning(choice: str, instructions: str) -> set[str]:
     said = re.findall(rf"^{re.escape(choice)} (?:if|for|when|means)\b(.*)$", instructions, re.MULTILINE)
     words = {word.lower() for word in _WORD.findall(" ".join(said))} - _EMPTY_WORDS
     return words | set(_HINTS.get(choice, choice.lower()).split())
+
+
+def _picture(image: Image) -> str:
+    return f"“{image.name}” ({image.width} × {image.height} pixels)"
 
 
 def _split(prompt: str) -> tuple[str, str]:

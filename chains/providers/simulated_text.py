@@ -90,6 +90,8 @@ def compose(messages: Sequence[ChatMessage], dice: random.Random, length: int | 
 
 def _answer(author: _Author) -> Iterator[str]:
     reading, dice = author.reading, author.dice
+    if reading.pictures:
+        yield phrases.SEEN.format(pictures=" and ".join(reading.pictures))
     yield author.fill(dice.choice(phrases.OPENINGS))
     if reading.voices:
         yield author.voices()

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.loopback.pictures import SeenPicture
+
 WAIT_LIMIT = 10.0
 
 
@@ -23,6 +25,7 @@ class Call:
     body: Any
     headers: dict[str, str]
     port: int  # the client's: equal ports mean one connection
+    pictures: list[SeenPicture] = field(default_factory=list)
     number: int = 0  # among the calls of its model, from 1
     first_byte_at: float | None = None
     first_token_at: float | None = None

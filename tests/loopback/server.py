@@ -163,6 +163,10 @@ class LoopbackProvider:
         call = self._record(request, wire, raw, arrived)
         if not _has_key(request):
             return web.json_response(wire.error(401, "", f"Incorrect API key {_key(request)}"), status=401)
+        try:
+            call.pictures = wire.pictures(call.body)
+        except (ValueError, LookupError, TypeError, OSError) as fault:
+            return web.json_response(wire.error(400, "", f"Invalid picture: {fault}"), status=400)
         script = self._scripts.get(call.model) or parse(call.model) or Script()
         try:
             return await Answer(wire, script.at_call(call.number), call, self._recording).play(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
+from tests.loopback.pictures import SeenPicture, from_base64, from_data_url
 from tests.loopback.script import Script
 
 # The status that goes with each provider's word for an error.
@@ -25,6 +26,7 @@ class Wire(Protocol):
     name: str
 
     def prompt(self, body: Any) -> str: ...
+    def pictures(self, body: Any) -> list[SeenPicture]: ...
     def opening(self, script: Script, body: Any) -> list[str]: ...
     def token(self, text: str) -> str: ...
     def reasoning(self, text: str) -> str: ...
@@ -40,11 +42,27 @@ def event(data: Any, name: str = "") -> str:
     return (f"event: {name}\n" if name else "") + f"data: {text}\n\n"
 
 
+def parts_of(content: Any) -> list[Any]:
+    """Return the parts of an OpenAI or Anthropic message, whose content may be a bare text."""
+    return content if isinstance(content, list) else [{"type": "text", "text": content}]
+
+
+def text_of(content: Any) -> str:
+    return "\n".join(part["text"] for part in parts_of(content) if part["type"] == "text")
+
+
 class OpenAIWire:
     name = "openai"
 
     def prompt(self, body: Any) -> str:
-        return str([m["content"] for m in body["messages"] if m["role"] == "user"][-1])
+        return text_of([m["content"] for m in body["messages"] if m["role"] == "user"][-1])
+
+    def pictures(self, body: Any) -> list[SeenPicture]:
+        parts = [(m["role"], part) for m in body["messages"] for part in parts_of(m["content"])]
+        others = [part for _, part in parts if part["type"] not in ("text", "image_url")]
+        if others or any(role != "user" for role, part in parts if part["type"] != "text"):
+            raise ValueError("Only user messages have parts of the types text and image_url.")
+        return [from_data_url(part["image_url"]["url"]) for _, part in parts if part["type"] == "image_url"]
 
     def _chunk(self, delta: dict[str, Any], finish: str | None = None) -> str:
         return event({"object": "chat.completion.chunk",
@@ -93,7 +111,16 @@ class AnthropicWire:
     name = "anthropic"
 
     def prompt(self, body: Any) -> str:
-        return str([m["content"] for m in body["messages"] if m["role"] == "user"][-1])
+        return text_of([m["content"] for m in body["messages"] if m["role"] == "user"][-1])
+
+    def pictures(self, body: Any) -> list[SeenPicture]:
+        parts = [part for m in body["messages"] for part in parts_of(m["content"])]
+        if any(part["type"] == "text" and not part["text"].strip() for part in parts):
+            raise ValueError("messages: text content blocks must be non-empty")
+        sources = [part["source"] for part in parts if part["type"] == "image"]
+        if any(source["type"] != "base64" or len(source["data"]) > 5_000_000 for source in sources):
+            raise ValueError("image exceeds 5 MB maximum")
+        return [from_base64(source["media_type"], source["data"]) for source in sources]
 
     def opening(self, script: Script, body: Any) -> list[str]:
         message: dict[str, Any] = {"role": "assistant", "content": []}
@@ -140,6 +167,13 @@ class GeminiWire:
 
     def prompt(self, body: Any) -> str:
         return str([c["parts"][-1]["text"] for c in body["contents"] if c["role"] == "user"][-1])
+
+    def pictures(self, body: Any) -> list[SeenPicture]:
+        parts = [part for content in body["contents"] for part in content["parts"]]
+        found = [part["inlineData"] for part in parts if "inlineData" in part]
+        if any(data["mimeType"] == "image/gif" for data in found):
+            raise ValueError("Unsupported MIME type: image/gif")
+        return [from_base64(data["mimeType"], data["data"]) for data in found]
 
     def _response(self, parts: list[dict[str, Any]], finish: str = "", **more: Any) -> str:
         candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}

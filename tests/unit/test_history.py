@@ -3,8 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.engine.history import Turn, history_messages
-from chains.providers.base import ChatMessage
+from chains.engine.history import IMAGE_TOKENS, Turn, history_messages
+from chains.providers.base import ChatMessage, Image
+
+CAT = Image("cat.png", "image/png", "AAAA", 8, 6)
 
 
 def turn(question: str, answer: str, **agents: str) -> Turn:
@@ -58,6 +60,22 @@ def test_an_unknown_window_holds_32_000_tokens():
 
 def test_a_turn_without_an_answer_is_left_out():
     assert contents([turn("q1", "a1"), turn("q2", " "), turn("q3", "a3")]) == ["q1", "a1", "q3", "a3"]
+
+
+def test_a_model_that_sees_gets_earlier_pictures_again_and_the_others_are_told_of_them():
+    turns = [Turn("Look.", "A cat.", {}, images=(CAT,), unseen=("old.png",))]
+    old = "(an image was attached: old.png)"
+    seen, _ = history_messages(turns, slug="writer", window_tokens=None, sees=True)
+    assert seen == ChatMessage("user", f"Look.\n\n{old}", images=(CAT,))
+    told, _ = history_messages(turns, slug="writer", window_tokens=None)
+    assert told == ChatMessage("user", f"Look.\n\n(an image was attached: cat.png)\n\n{old}")
+
+
+def test_pictures_take_room_in_the_window_of_whoever_sees_them():
+    turns = [Turn("Look.", "A cat.", {}, images=(CAT,))]
+    assert contents(turns, window_tokens=IMAGE_TOKENS, sees=True) == []
+    assert contents(turns, window_tokens=IMAGE_TOKENS + 3, sees=True)
+    assert contents(turns, window_tokens=IMAGE_TOKENS)
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.text(min_size=1))), st.integers(0, 200))

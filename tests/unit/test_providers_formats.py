@@ -14,6 +14,7 @@ from chains.providers.base import (
     Completion,
     Endpoint,
     FinishReason,
+    Image,
     ModelFlags,
     ReasoningChunk,
     TextChunk,
@@ -31,6 +32,10 @@ TALK = (
     ChatMessage("assistant", "Yes"),
     ChatMessage("user", "Good"),
 )
+
+CAT = Image("cat.png", "image/png", "Q0FU", 8, 6, attachment=1)
+DOG = Image("dog.jpg", "image/jpeg", "RE9H", 8, 6, attachment=2)
+SHOWN = (ChatMessage("system", "Be kind."), ChatMessage("user", "Which is it?", images=(CAT, DOG)))
 
 
 def request(**settings: Any) -> ChatRequest:
@@ -293,3 +298,64 @@ def test_a_blocked_prompt_is_a_filtered_answer():
     usage = {"promptTokenCount": 5}
     feed(decoder, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": usage})
     assert decoder.completion == Completion(FinishReason.CONTENT_FILTER, Usage(5, None))
+
+
+# Pictures
+
+
+def test_openai_gets_pictures_as_data_urls_behind_the_text():
+    assert openai.chat_body(ChatRequest("m", SHOWN))["messages"] == [
+        {"role": "system", "content": "Be kind."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Which is it?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,Q0FU"}},
+                {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64,RE9H"}},
+            ],
+        },
+    ]
+
+
+def test_anthropic_gets_pictures_as_base64_sources_before_the_text():
+    assert anthropic.chat_body(ChatRequest("m", SHOWN))["messages"] == [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "Q0FU"}},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "RE9H"}},
+                {"type": "text", "text": "Which is it?"},
+            ],
+        },
+    ]
+
+
+def test_anthropic_messages_that_are_joined_keep_their_pictures():
+    talk = (ChatMessage("user", "One", images=(CAT,)), ChatMessage("user", "Two", images=(DOG,)))
+    [message] = anthropic.chat_body(ChatRequest("m", talk))["messages"]  # type: ignore[attr-defined]
+    assert [block["type"] for block in message["content"]] == ["image", "image", "text"]
+    assert message["content"][-1]["text"] == "One\n\nTwo"
+
+
+def test_gemini_gets_pictures_as_inline_data_before_the_text():
+    assert gemini.chat_body(ChatRequest("m", SHOWN))["contents"] == [
+        {
+            "role": "user",
+            "parts": [
+                {"inlineData": {"mimeType": "image/png", "data": "Q0FU"}},
+                {"inlineData": {"mimeType": "image/jpeg", "data": "RE9H"}},
+                {"text": "Which is it?"},
+            ],
+        },
+    ]
+
+
+@pytest.mark.parametrize("wire", [openai, anthropic, gemini])
+def test_a_picture_without_words_comes_without_an_empty_text(wire: Any) -> None:
+    body = json.dumps(wire.chat_body(ChatRequest("m", (ChatMessage("user", "", images=(CAT,)),))))
+    assert "Q0FU" in body
+    assert '"text": ""' not in body
+
+
+def test_a_picture_does_not_show_its_data_in_a_log():
+    assert "Q0FU" not in repr(CAT)

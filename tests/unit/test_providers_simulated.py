@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from chains.providers.base import ChatMessage, ChatRequest, Completion, Endpoint
 from chains.providers.errors import ErrorKind, ProviderError
 from chains.providers.simulated import SimulatedProvider, plan
 from chains.providers.simulated_phrases import NOTE
+from tests.pictures import shown
 
 PROVIDER = SimulatedProvider(Endpoint("simulated", "Simulated", "simulated"))
 AT_ONCE = {"first_token_ms": 0, "tokens_per_second": 1_000_000}
@@ -53,6 +55,14 @@ async def test_the_text_says_that_it_is_simulated_and_speaks_of_its_input():
     assert NOTE in (text.splitlines()[0], text.splitlines()[-1])
     assert "bakery" in text
     assert "## " in text
+
+
+async def test_the_text_says_which_pictures_were_seen_and_how_large_they_are():
+    request = asked()
+    looked = ChatMessage("user", BAKERY, images=(shown("bags.png", size=(80, 60)), shown("cup.png")))
+    text, _ = await answer(replace(request, messages=(request.messages[0], looked)))
+    assert text.startswith("I see “bags.png” (80 × 60 pixels) and “cup.png” (8 × 6 pixels).")
+    assert "I see" not in (await answer(request))[0]
 
 
 async def test_an_answer_is_complete_with_its_tokens_counted():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 import time
 import warnings
@@ -24,6 +25,7 @@ from chains.providers.errors import ErrorKind, ProviderError
 from chains.providers.registry import open_provider
 from tests.loopback import Fault, LoopbackProvider, Script
 from tests.loopback.conversation import SHORT, Conversation, tokens
+from tests.pictures import shown
 
 pytest_plugins = ["tests.loopback.fixtures"]
 pytestmark = pytest.mark.usefixtures("http_client")
@@ -33,6 +35,39 @@ every_wire = pytest.mark.parametrize("wire", WIRES)
 
 
 # A good answer
+
+
+@every_wire
+async def test_pictures_arrive_as_they_are_stored_in_the_form_of_each_wire(
+    loopback: LoopbackProvider, wire: str
+) -> None:
+    conversation = Conversation(loopback, wire, Script(echo=True))
+    images = (shown(), shown("dog.jpg", "JPEG", (20, 10)))
+    said = (
+        ChatMessage("user", "Earlier", images=images[:1]),
+        ChatMessage("assistant", "Yes"),
+        ChatMessage("user", "Now", images=images),
+    )
+    await conversation.provider.chat(ChatRequest(conversation.model, said), conversation.chunks.append)
+    [call] = loopback.calls_of(conversation.model)
+    assert [(seen.media_type, seen.width, seen.height) for seen in call.pictures] == [
+        ("image/png", 8, 6),
+        ("image/png", 8, 6),
+        ("image/jpeg", 20, 10),
+    ]
+    assert [base64.b64encode(seen.data).decode() for seen in call.pictures[1:]] == [
+        image.data for image in images
+    ]
+    assert conversation.text.endswith("heard: Now")
+
+
+@every_wire
+async def test_a_provider_that_cannot_read_a_picture_says_so(loopback: LoopbackProvider, wire: str) -> None:
+    conversation = Conversation(loopback, wire, Script())
+    said = (ChatMessage("user", "Look", images=(replace(shown(), media_type="image/webp"),)),)
+    with pytest.raises(ProviderError, match="Invalid picture") as caught:
+        await conversation.provider.chat(ChatRequest(conversation.model, said), conversation.chunks.append)
+    assert (caught.value.kind, conversation.calls) == (ErrorKind.BAD_REQUEST, 1)
 
 
 @every_wire
