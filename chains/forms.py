@@ -168,6 +168,7 @@ class StartForm(forms.Form):
 
 
 def runnable_chains(session: ChatSession) -> Any:
-    """Return what the session's next message may run: its owner's named chains, and its present one."""
+    """Return what the session's next message may run: its owner's named chains, and those made for it."""
     mine = Chain.objects.visible_to(session.owner).active().filter(versions__published_at__isnull=False)
-    return mine.filter(Q(is_unnamed=False) | Q(pk=session.chain_id)).distinct()
+    made_for_it = Q(pk=session.chain_id) | Q(pk__in=session.runs.values("chain_version__chain"))
+    return mine.filter(Q(is_unnamed=False) | made_for_it).distinct()

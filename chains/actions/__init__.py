@@ -2,6 +2,7 @@
 
 from chains.actions.agent_fields import as_typed
 from chains.actions.agents import add_agent, duplicate_agent, move_agent, remove_agent, save_agent
+from chains.actions.attachments import attach, remove_attachment, sweep_attachments
 from chains.actions.catalogue import add_listed_models, load_defaults
 from chains.actions.chains import (
     ImportResult,
@@ -13,10 +14,12 @@ from chains.actions.chains import (
     keep_chain,
     open_demo,
 )
+from chains.actions.choices import choose_answer, continue_alone, unchoose_answer
 from chains.actions.content import read_chain_file
 from chains.actions.drafts import open_draft, redo, undo
 from chains.actions.errors import (
     ActionError,
+    AttachmentRefused,
     NoSuchDemo,
     NotPublishable,
     NotRunnable,
@@ -44,6 +47,7 @@ from chains.actions.versions import check_draft, publish_draft, restore_version
 
 __all__ = [
     "ActionError",
+    "AttachmentRefused",
     "ImportPreview",
     "ImportResult",
     "NoSuchDemo",
@@ -56,8 +60,11 @@ __all__ = [
     "add_listed_models",
     "archive_chain",
     "as_typed",
+    "attach",
     "bring_back_chain",
     "check_draft",
+    "choose_answer",
+    "continue_alone",
     "continue_run",
     "create_chain",
     "create_empty_chain",
@@ -82,6 +89,7 @@ __all__ = [
     "read_chain_file",
     "redo",
     "remove_agent",
+    "remove_attachment",
     "rename_session",
     "restore_version",
     "retry_step",
@@ -96,7 +104,9 @@ __all__ = [
     "start_session",
     "stop_run",
     "stop_step",
+    "sweep_attachments",
     "title_of",
     "try_draft",
+    "unchoose_answer",
     "undo",
 ]

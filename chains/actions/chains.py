@@ -17,11 +17,13 @@ from chains.actions.drafts import follow_published
 from chains.actions.errors import ActionError, NoSuchDemo, NotRunnable
 from chains.actions.names import tidy_name
 from chains.chainfile import ChainFile, agent_slugs, demo_chain_files
-from chains.models import Agent, Chain, ChainVersion, ChatSession, LanguageModel, Run, User
+from chains.models import Agent, AgentStep, Chain, ChainVersion, ChatSession, LanguageModel, Run, User
 from chains.models.chain import ConnectionType
 
-MAX_SLUG = 100
+MAX_SLUG = MAX_NAME = 100
 COMPARE_NAME = "Quick compare"
+# What an agent keeps that is asked alone.
+_ALONE = ("name", "slug", "model", "system_prompt", "prompt", "temperature", "max_output_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,23 @@ def compare_chain(*, owner: User, names: Sequence[str], models: Sequence[Languag
     )
     _publish(chain, Content(on_failure="stop", agents=agents), number=1)
     return chain
+
+
+def alone_chain(*, owner: User, session: ChatSession, step: AgentStep) -> Chain:
+    """Return the unnamed chain that asks one agent of a session's run alone. Needs the person's lock."""
+    slug = f"{alone_prefix(session)}{step.pk}"
+    if made := Chain.objects.filter(owner=owner, slug=slug, is_unnamed=True).first():
+        return made
+    name = f"{step.name} alone"[:MAX_NAME]
+    chain = Chain.objects.create(owner=owner, name=name, slug=free_slug(owner, slug), is_unnamed=True)
+    agent = Agent(index=0, **{column: getattr(step, column) for column in _ALONE})
+    _publish(chain, Content(on_failure="stop", agents=(agent,)), number=1)
+    return chain
+
+
+def alone_prefix(session: ChatSession) -> str:
+    """Return how the slugs of such chains begin in a session."""
+    return f"alone-{session.pk}-"
 
 
 def lock_person(owner: User) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from chains import live
-from chains.actions.chains import delete_chain
+from chains.actions.chains import alone_prefix, delete_chain
 from chains.actions.errors import ActionError, SessionGone
 from chains.models import Chain, ChatSession, Run, User
 
@@ -36,9 +37,16 @@ def delete_session(*, session: ChatSession) -> None:
         if not ChatSession.objects.select_for_update().filter(pk=session.pk).exists():
             raise SessionGone
         list(Run.objects.select_for_update().filter(session=session).values_list("pk"))
-        leftover = list(Chain.objects.filter(is_unnamed=True, versions__runs__session=session).distinct())
+        leftover = _unnamed_chains(session)
         session_id = session.pk
         session.delete()
         for chain in leftover:
             delete_chain(chain=chain)
     transaction.on_commit(lambda: live.hint_session(session_id))
+
+
+def _unnamed_chains(session: ChatSession) -> list[Chain]:
+    """Return the chains that were made for this session only."""
+    ran = Q(versions__runs__session=session)
+    alone = Q(owner=session.owner_id, slug__startswith=alone_prefix(session))
+    return list(Chain.objects.filter(ran | alone, is_unnamed=True).distinct())
