@@ -178,6 +178,17 @@ EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="chain-chat@localhost")
 
+# Uploads. Files have bounds of their own; what is left is the text of a form or of a program's request: a
+# message of the greatest length, whatever its alphabet, and what surrounds it.
+FILE_UPLOAD_HANDLERS = [
+    "chains.uploads.BoundedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # longer ones wait on the disk until they are looked at
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 50
+
 # Language, time, static files
 LANGUAGE_CODE = "en"
 FORMAT_MODULE_PATH = "chainchat.formats"

@@ -30,11 +30,6 @@ def choosable(run: Run, steps: Sequence[AgentStep]) -> list[AgentStep]:
     return [step for step in parallel if step.status == StepStatus.COMPLETED]
 
 
-def can_stand_alone(step: AgentStep) -> bool:
-    """Say whether an agent can be asked without the others of its chain."""
-    return not any(reference.slug for reference in references(step.prompt))
-
-
 @transaction.atomic
 def choose_answer(*, step: AgentStep) -> None:
     """Let the next messages see this answer as that of the whole run. Raises ``ActionError``."""
@@ -57,7 +52,7 @@ def unchoose_answer(*, step: AgentStep) -> None:
 @transaction.atomic
 def continue_alone(*, step: AgentStep) -> Chain:
     """Continue with an answer, and ask its agent alone from now on. Raises ``ActionError``."""
-    if not can_stand_alone(step):
+    if any(reference.slug for reference in references(step.prompt)):
         raise ActionError(NEEDS_OTHERS)
     session = ChatSession.objects.select_related("owner").get(runs=step.run_id)
     lock_person(session.owner)

@@ -48,7 +48,7 @@ class NotRunnable(ActionError):
 class AttachmentRefused(ActionError):
     """A file cannot be part of a message, or not of this one."""
 
-    field = "files"
+    field = "attachments"
 
 
 class NoSuchDemo(ActionError):

@@ -16,6 +16,11 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         """Keep the user's own sessions."""
         return self.filter(owner=user)
 
+    def with_unsent(self) -> ChatSessionQuerySet:
+        """Know of each whether files wait for its next message."""
+        waiting = self.model._meta.get_field("attachments").related_model.objects.unsent()
+        return self.annotate(has_unsent=models.Exists(waiting.filter(session=models.OuterRef("pk"))))
+
     def matching(self, words: str) -> ChatSessionQuerySet:
         """Keep the sessions whose title, messages or answers contain the words."""
         found = models.Q(title__icontains=words) | models.Q(runs__input__icontains=words)
@@ -25,7 +30,12 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
 
 
 class ChatSession(models.Model):
-    """One conversation of one user; ``chain`` is what its next message runs."""
+    """One conversation of one user; ``chain`` is what its next message runs.
+
+    ``has_unsent`` is known of sessions read by ``with_unsent``; of others it is taken to be so.
+    """
+
+    has_unsent: bool = True
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sessions")
     chain = models.ForeignKey(

@@ -1,6 +1,6 @@
 """What a page shows, read with a constant number of queries. View models are frozen and know no request."""
 
-from chains.queries.columns import Column, SkipView, columns
+from chains.queries.columns import Choice, Column, SkipView, columns
 from chains.queries.documents import answers_markdown, run_markdown
 from chains.queries.editor import AgentCard, EditorPage, answers_to_test, editor_page
 from chains.queries.figures import (
@@ -23,6 +23,7 @@ from chains.queries.library import (
     models_for_compare,
 )
 from chains.queries.offers import Offer, OfferKind, run_offer, step_offer
+from chains.queries.outlook import Outlook, outlook
 from chains.queries.reading import Reading, reading
 from chains.queries.reports import run_export, run_report
 from chains.queries.reuse import ReusableChain, reusable_agent, reusable_agents
@@ -52,6 +53,7 @@ __all__ = [
     "Bar",
     "ChainCard",
     "ChainRow",
+    "Choice",
     "Column",
     "EditorPage",
     "Found",
@@ -61,6 +63,7 @@ __all__ = [
     "Metrics",
     "Offer",
     "OfferKind",
+    "Outlook",
     "PlanAgent",
     "PlanStage",
     "Reading",
@@ -94,6 +97,7 @@ __all__ = [
     "library_page",
     "milliseconds_between",
     "models_for_compare",
+    "outlook",
     "reading",
     "reusable_agent",
     "reusable_agents",

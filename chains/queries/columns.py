@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, Q
 from django.utils.safestring import SafeString, mark_safe
 
 from chains.engine.evidence import Piece, excerpt_pieces, rule_pieces
@@ -19,6 +20,16 @@ from chains.queries.labels import spoken_count, spoken_list, status_label
 from chains.queries.offers import OfferKind
 from chains.rendering.answer import answer_name
 from chains.rendering.markdown import render_blocks
+
+
+class Choice(StrEnum):
+    """Whether the conversation may continue, or continues, with one answer of a run's last group."""
+
+    NONE = ""
+    OPEN = "open"
+    CHOSEN = "chosen"
+    OTHER = "other"
+
 
 # (run, stage) → the names of its agents
 StageNames = Mapping[tuple[int, int], Sequence[str]]
@@ -54,7 +65,8 @@ class SkipView:
 class Column:
     """One step and its attempts. ``attempt`` is the current one, ``earlier`` are those before it.
 
-    ``offers`` is what a person may do about it once its run has ended.
+    ``offers`` is what a person may do about it once its run has ended, ``choice`` whether the conversation
+    continues with it.
     """
 
     step: AgentStep
@@ -62,6 +74,12 @@ class Column:
     earlier: tuple[StepAttempt, ...]
     waiting_for: str
     offers: tuple[OfferKind, ...] = ()
+    choice: Choice = Choice.NONE
+
+    @property
+    def can_stand_alone(self) -> bool:
+        """Whether its agent can be asked without the others."""
+        return not getattr(self.step, "names_agents", False)
 
     @property
     def attempt_count(self) -> int:
@@ -183,6 +201,7 @@ def _rows() -> AgentStepQuerySet:
     attempts = StepAttempt.objects.defer("messages").order_by("number")
     return (
         AgentStep.objects.select_related("model__provider")
+        .annotate(names_agents=Q(prompt__contains="{{agents.") | Q(prompt__contains="{{ agents."))
         .defer("system_prompt", "prompt")
         .prefetch_related(Prefetch("attempts", attempts))
         .order_by("run_id", "index")

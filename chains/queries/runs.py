@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from chains.models import Chain, ChatSession, Run
-from chains.queries.columns import Column, columns_of, load_steps
+from django.db.models import Exists, OuterRef
+
+from chains.actions.choices import choosable
+from chains.models import AgentStep, Attachment, Chain, ChatSession, Run, RunAttachment
+from chains.queries.columns import Choice, Column, columns_of, load_steps
 from chains.queries.figures import Totals, totals_of
 from chains.queries.offers import OfferKind, run_offers, step_offers
 from chains.queries.waterfall import Waterfall, waterfall_of
@@ -30,7 +33,8 @@ class StageView:
 class Band:
     """One run. ``totals`` are there once it has ended; they and ``waterfall`` are None without a call.
 
-    ``has_prompts``: they belong to the session's owner, who may take them along.
+    ``has_prompts``: they belong to the session's owner, who may take them along. ``files`` came with its
+    message.
     """
 
     run: Run
@@ -43,6 +47,17 @@ class Band:
     error: str
     offers: tuple[OfferKind, ...] = ()
     has_prompts: bool = False
+    files: tuple[Attachment, ...] = ()
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether it is another try with another text."""
+        return self.run.retry_of is not None and self.run.retry_of.input != self.run.input
+
+    @property
+    def chosen(self) -> Column | None:
+        """The answer that the conversation continues with, if somebody chose one."""
+        return next((column for column in self.columns if column.choice is Choice.CHOSEN), None)
 
     @property
     def reused_count(self) -> int:
@@ -85,21 +100,42 @@ def session_page(
 def bands(*, session: ChatSession, run_ids: Sequence[int]) -> list[Band]:
     """Return these runs of the session, oldest first."""
     # Runs before steps: a run that is shown as ended has no column that looks live.
-    rows = session.runs.filter(pk__in=run_ids).select_related("chain_version__chain").order_by("id")
+    rows = session.runs.filter(pk__in=run_ids).select_related("chain_version__chain", "retry_of")
     # The output repeats what the columns show.
-    runs = list(rows.defer("output", "earlier"))
+    long = ("output", "earlier", "retry_of__output", "retry_of__earlier")
+    carries = Exists(RunAttachment.objects.filter(run=OuterRef("pk")))
+    runs = list(rows.defer(*long).annotate(has_files=carries).order_by("id"))
     all_columns = columns_of(load_steps([run.pk for run in runs])) if runs else []
     columns = {run: list(group) for run, group in groupby(all_columns, key=lambda one: one.step.run_id)}
-    return [_band(run, columns.get(run.pk, []), session.owner_id) for run in runs]
+    files = _files_of([run for run in runs if run.has_files])
+    return [_band(run, columns.get(run.pk, []), files.get(run.pk, []), session.owner_id) for run in runs]
 
 
-def _band(run: Run, columns: list[Column], owner: int) -> Band:
+def _files_of(runs: Sequence[Run]) -> dict[int, list[Attachment]]:
+    files: dict[int, list[Attachment]] = {}
+    if not runs:
+        return files
+    long = ("attachment__text", "attachment__data", "attachment__thumbnail")
+    for use in RunAttachment.objects.filter(run__in=runs).select_related("attachment").defer(*long):
+        files.setdefault(use.run_id, []).append(use.attachment)
+    return files
+
+
+def _band(run: Run, columns: list[Column], files: Sequence[Attachment], owner: int) -> Band:
     steps = [column.step for column in columns]
     # What was taken over was neither called nor paid in this run.
     called = [step for step in steps if step.reused_from_id is None]
     attempts = [attempt for step in called for attempt in step.attempts.all()]
     waterfall = waterfall_of(run, called)
-    columns = [replace(column, offers=_step_offers(run, column)) for column in columns]
+    choices = _choices(run, steps)
+    columns = [
+        replace(
+            column,
+            offers=_step_offers(run, column),
+            choice=choices.get(column.step.pk, Choice.NONE),
+        )
+        for column in columns
+    ]
     return Band(
         run=run,
         chain=run.chain_version.chain,
@@ -111,7 +147,16 @@ def _band(run: Run, columns: list[Column], owner: int) -> Band:
         error=run.error,
         offers=run_offers(run, steps),
         has_prompts=run.chain_version.chain.owner_id == owner,
+        files=tuple(files),
     )
+
+
+def _choices(run: Run, steps: Sequence[AgentStep]) -> dict[int, Choice]:
+    """Return, by step, how the conversation may continue with an answer of this run."""
+    candidates = choosable(run, steps)
+    chosen = next((step.pk for step in candidates if step.is_chosen), None)
+    rest = Choice.OPEN if chosen is None else Choice.OTHER
+    return {step.pk: Choice.CHOSEN if step.pk == chosen else rest for step in candidates}
 
 
 def _step_offers(run: Run, column: Column) -> tuple[OfferKind, ...]:

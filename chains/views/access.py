@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
-from chains.models import AgentStep, Chain, ChatSession, Run, RunShare, User
+from chains.models import AgentStep, Attachment, Chain, ChatSession, Run, RunShare, User
 
 _OF_SHARE = ("run__session__owner", "run__chain_version__chain")
 
@@ -21,7 +21,7 @@ class Request(HttpRequest):
 def session_for(request: Request, pk: int) -> ChatSession:
     """Return the user's session. Raises ``Http404``."""
     return get_object_or_404(
-        ChatSession.objects.visible_to(request.user).select_related("chain", "owner"), pk=pk
+        ChatSession.objects.visible_to(request.user).with_unsent().select_related("chain", "owner"), pk=pk
     )
 
 
@@ -55,6 +55,11 @@ def sent_step_for(request: Request, pk: int) -> AgentStep:
     """Return a step of one of the user's sessions, with whose prompts it has. Raises ``Http404``."""
     steps = AgentStep.objects.visible_to(request.user).select_related("run__chain_version__chain__owner")
     return get_object_or_404(steps, pk=pk)
+
+
+def attachment_for(request: Request, pk: int) -> Attachment:
+    """Return one of the user's files. Raises ``Http404``."""
+    return get_object_or_404(Attachment.objects.visible_to(request.user), pk=pk)
 
 
 def chain_for(request: Request, slug: str) -> Chain:

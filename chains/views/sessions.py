@@ -9,11 +9,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from chains import actions, queries
-from chains.forms import KeepForm, MessageForm, StartForm, TitleForm
+from chains.forms import MessageForm, StartForm, TitleForm
 from chains.models import ChatSession, Run
-from chains.models.run import RunStatus
 from chains.views import access
 from chains.views.access import Request
+from chains.views.attachments import take_files
+from chains.views.composer import composer, session_page, show_composer
 
 CONFLICT, UNPROCESSABLE = 409, 422
 
@@ -33,25 +34,32 @@ def session_new(request: Request) -> HttpResponse:
 def session_detail(request: Request, pk: int) -> HttpResponse:
     """Show a session's newest runs and the composer."""
     session = access.session_for(request, pk)
-    return _session_page(request, session, MessageForm(session=session))
+    return session_page(request, session, MessageForm(session=session))
 
 
 @require_POST
 def session_send(request: Request, pk: int) -> HttpResponse:
     """Send a message: what was typed stays whenever it could not be sent."""
     session = access.session_for(request, pk)
-    form = MessageForm(request.POST, session=session)
+    form, faults = _read_message(request, session)
+    for fault in faults:
+        form.add_error("attachments", fault)
     if not form.is_valid():
-        return _not_sent(request, session, form, UNPROCESSABLE)
+        return show_composer(request, session, form, status=UNPROCESSABLE)
     sent = form.cleaned_data
     try:
         run = actions.start_run(
-            session=session, chain=sent["chain"], text=sent["input"], request_id=sent["request_id"]
+            session=session,
+            chain=sent["chain"],
+            text=sent["input"],
+            request_id=sent["request_id"],
+            attachments=list(sent["attachments"]),
+            retry_of=sent["retry_of"],
         )
     except actions.ActionError as error:
         form.add_error(error.field if error.field in form.fields else "input", str(error))
         status = CONFLICT if isinstance(error, actions.RunInProgress) else UNPROCESSABLE
-        return _not_sent(request, session, form, status)
+        return show_composer(request, session, form, status=status)
     return _sent(request, run)
 
 
@@ -106,49 +114,32 @@ def session_older(request: Request, pk: int) -> HttpResponse:
     session = access.session_for(request, pk)
     before = access.row_id(request, "before")
     if not request.htmx:
-        return _session_page(request, session, MessageForm(session=session), before=before)
+        return session_page(request, session, MessageForm(session=session), before=before)
     until = access.row_id(request, "until") if "until" in request.GET else None
     page = queries.session_page(session=session, before=before, until=until)
     return render(request, "sessions/older.html", {"page": page, "session": session})
 
 
-def _session_page(
-    request: Request, session: ChatSession, form: MessageForm, *, before: int | None = None, status: int = 200
-) -> HttpResponse:
-    page = queries.session_page(session=session, before=before)
-    context = {
-        "session": session,
-        "page": page,
-        "plan": queries.chain_plan(session.chain) if session.chain else (),
-        "form": form,
-        "live_run": page.live_run,
-        "keep_form": KeepForm(),
-        "groups": queries.sidebar(request.user),
-        "run_labels": dict(RunStatus.choices),
-    }
-    return render(request, "sessions/detail.html", context, status=status)
+def _read_message(request: Request, session: ChatSession) -> tuple[MessageForm, list[str]]:
+    """Read a message; without a script its files come with it, and are stored before all else."""
+    data = request.POST.copy()
+    faults: list[str] = []
+    if request.FILES and not session.runs.filter(request_id=data.get("request_id", "")).exists():
+        files, faults = take_files(request, session)
+        for file in files:
+            data.appendlist("attachments", str(file.pk))
+    return MessageForm(data, session=session), faults
 
 
 def _sent(request: Request, run: Run) -> HttpResponse:
     if not request.htmx:
         return redirect(f"{_address(run.session)}#run-{run.pk}")
-    context = {
-        "session": run.session,
+    context = composer(run.session, MessageForm(session=run.session)) | {
         "bands": queries.bands(session=run.session, run_ids=[run.pk]),
         "live_run": run if run.is_live else None,
-        "form": MessageForm(session=run.session),
         "groups": queries.sidebar(request.user),
-        "plan": queries.chain_plan(run.session.chain) if run.session.chain else (),
     }
     return render(request, "sessions/sent.html", context)
-
-
-def _not_sent(request: Request, session: ChatSession, form: MessageForm, status: int) -> HttpResponse:
-    if not request.htmx:
-        return _session_page(request, session, form, status=status)
-    live_run = session.runs.live().first()
-    context = {"session": session, "form": form, "live_run": live_run}
-    return render(request, "sessions/composer.html", context, status=status)
 
 
 def _address(session: ChatSession) -> str:

@@ -47,7 +47,7 @@ def send(session: ChatSession, *attachments: Attachment, text: str = "Look.", **
 def refusal(session: ChatSession, name: str, data: bytes) -> str:
     with pytest.raises(actions.AttachmentRefused) as caught:
         attach(session, name, data)
-    assert caught.value.field == "files"
+    assert caught.value.field == "attachments"
     assert not Attachment.objects.exists()
     return str(caught.value)
 

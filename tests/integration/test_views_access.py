@@ -12,8 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from chains import actions
-from chains.models import Chain, ChatSession, Run, RunShare, User
+from chains.models import Attachment, Chain, ChatSession, Run, RunShare, User
 from tests.integration.pages_cast import complete, run_in, session_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +30,27 @@ SESSION_PAGES: list[Page] = [
     ("post", "session_send", {"input": "Hello", "request_id": "r1"}),
     ("post", "session_rename", {"title": "Mine now"}),
     ("post", "session_delete", {}),
+    ("get", "session_composer", {}),
+    ("get", "session_outlook", {}),
+    ("get", "session_files", {}),
+    ("post", "session_attach", {}),
 ]
-RUN_PAGES: list[Page] = [("post", "run_stop", {}), ("post", "run_keep", {"kept": "1"})]
+RUN_PAGES: list[Page] = [
+    ("post", "run_stop", {}),
+    ("post", "run_keep", {"kept": "1"}),
+    ("get", "run_edit", {}),
+]
+STEP_PAGES: list[Page] = [
+    ("post", "step_stop", {}),
+    ("get", "step_text", {}),
+    ("post", "step_choose", {"chosen": "1"}),
+]
+ATTACHMENT_PAGES: list[Page] = [
+    ("get", "attachment_show", {}),
+    ("get", "attachment_thumbnail", {}),
+    ("post", "attachment_remove", {}),
+]
 RUN_PAGES += [("get", "run_answers", {}), ("get", "run_share", {}), ("post", "run_share", {})]
-STEP_PAGES: list[Page] = [("post", "step_stop", {}), ("get", "step_text", {})]
 STEP_PAGES += [("get", name, {}) for name in ("step_seen", "step_seen_json", "step_seen_curl")]
 CHAIN_PAGES: list[Page] = [("post", "chain_start", {}), ("post", "chain_keep", {"name": "Mine now"})]
 
@@ -101,6 +119,15 @@ def test_another_persons_step_does_not_exist(
     assert answers_like_nothing(client_for(bob), page, step.pk, NOWHERE)
 
 
+@pytest.mark.parametrize("page", ATTACHMENT_PAGES)
+def test_another_persons_file_does_not_exist(
+    page: Page, session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    file = actions.attach(session=session, name="cat.png", data=picture())
+    assert answers_like_nothing(client_for(bob), page, file.pk, NOWHERE)
+    assert Attachment.objects.filter(pk=file.pk).exists()
+
+
 @pytest.mark.parametrize("page", CHAIN_PAGES)
 def test_another_persons_chain_does_not_exist(
     page: Page, session: ChatSession, bob: User, client_for: ClientFor
@@ -145,7 +172,17 @@ def test_a_session_page_needs_a_login(session: ChatSession, client: Client) -> N
 
 
 @pytest.mark.parametrize(
-    "page", [*SESSION_PAGES[3:5], *RUN_PAGES[:2], *STEP_PAGES[:1], *CHAIN_PAGES, ("post", "demo_open", {})]
+    "page",
+    [
+        *SESSION_PAGES[3:5],
+        SESSION_PAGES[-1],
+        *RUN_PAGES[:2],
+        STEP_PAGES[0],
+        STEP_PAGES[2],
+        ATTACHMENT_PAGES[2],
+        *CHAIN_PAGES,
+        ("post", "demo_open", {}),
+    ],
 )
 def test_what_changes_something_is_a_post(page: Page, alice: User, client_for: ClientFor) -> None:
     assert client_for(alice).get(reverse(page[1], args=[1])).status_code == 405

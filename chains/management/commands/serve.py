@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from chains.accounts import make_setup_link
-from chains.actions import load_defaults
+from chains.actions import load_defaults, sweep_attachments
 from chains.management.preparing import files_to_oneself
 from chains.static_files import collect_when_changed
 
@@ -26,6 +26,7 @@ class Command(BaseCommand):
         check_port()
         call_command("migrate", verbosity=0, interactive=False)
         load_defaults()
+        sweep_attachments()
         with files_to_oneself():
             collect_when_changed()
         welcome = greeting()
