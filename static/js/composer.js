@@ -1,8 +1,11 @@
 // The composer: grows with its text, sends on Enter, and holds Stop in the place of Send while a run is live.
-const MAX_ROWS_PX = 320;
-const field = () => document.querySelector("[data-composer] textarea");
+import { makesLines, sends } from "./enter.js";
 
-function grow(textarea) {
+const MAX_ROWS_PX = 320;
+const TOO_MUCH = 413;
+const field = () => document.querySelector("[data-composer] textarea[name=input]");
+
+export function grow(textarea) {
   textarea.style.blockSize = "auto";
   if (!textarea.scrollHeight) return; // nobody sees it yet
   textarea.style.blockSize = `${Math.min(textarea.scrollHeight + 2, MAX_ROWS_PX)}px`;
@@ -22,30 +25,51 @@ export function showRun(run) {
   htmx.process(stop);
 }
 
-document.addEventListener("input", (event) => event.target.matches("[data-composer] textarea") && grow(event.target));
+// Say beside the message what is wrong with it.
+export function showFault(words) {
+  const fault = document.getElementById("composer-error");
+  if (fault) fault.textContent = words;
+}
+
+function prepare(textarea) {
+  grow(textarea);
+  if (makesLines.matches) textarea.setAttribute("enterkeyhint", "enter");
+}
+
+const isField = (element) => element.matches("[data-composer] textarea[name=input]");
+
+document.addEventListener("input", (event) => isField(event.target) && grow(event.target));
 document.addEventListener("keydown", (event) => {
-  if (!event.target.matches("[data-composer] textarea")) return;
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  if (!isField(event.target) || !sends(event)) return;
   event.preventDefault();
   const form = event.target.form;
-  if (!form.querySelector("[data-send]").hidden) form.requestSubmit();
+  if (!form.querySelector("[data-send]").hidden) form.requestSubmit(form.querySelector("[data-send]"));
 });
 document.addEventListener("htmx:afterSettle", () => {
   const textarea = field();
-  if (textarea) grow(textarea);
+  if (textarea) prepare(textarea);
 });
 document.addEventListener("htmx:load", (event) => {
-  if (event.detail.elt.id === "composer") field().focus({ preventScroll: true });
+  if (event.detail.elt.id !== "composer") return;
+  const textarea = field();
+  textarea.focus({ preventScroll: true });
+  textarea.setSelectionRange(textarea.value.length, textarea.value.length);
 });
 // A fault on the way leaves the message where it is, and says so beside it.
 function notSent(element, reason) {
-  const fault = element.querySelector("#composer-error");
-  if (fault) fault.textContent = `${reason} Your message is still here: try again.`;
+  if (element.querySelector("#composer-error")) showFault(`${reason} Your message is still here.`);
 }
 
-document.addEventListener("htmx:sendError", ({ detail }) => notSent(detail.elt, "The server could not be reached."));
+document.addEventListener("htmx:sendError", ({ detail }) =>
+  notSent(detail.elt, "The server could not be reached: try again."),
+);
 document.addEventListener("htmx:responseError", ({ detail }) =>
-  notSent(detail.elt, `The server answered with an error (${detail.xhr.status}).`),
+  notSent(
+    detail.elt,
+    detail.xhr.status === TOO_MUCH
+      ? "That was too much to send at once: shorten it, or attach long texts as files."
+      : `The server answered with an error (${detail.xhr.status}): try again.`,
+  ),
 );
 
-if (field()) grow(field());
+if (field()) prepare(field());

@@ -1,5 +1,6 @@
 // The quick compare says how many models are picked, and holds their number between two and eight.
 import "./dialog.js";
+import { sends } from "./enter.js";
 
 const MIN = 2;
 const MAX = 8;
@@ -16,7 +17,7 @@ function show() {
 
 form.addEventListener("change", show);
 field.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  if (!sends(event)) return;
   event.preventDefault();
   form.requestSubmit();
 });

@@ -2,6 +2,7 @@
 import { blocksOf, putBlocks, removeTail } from "./answers.js";
 import { restoreWraps } from "./code.js";
 import { showRun } from "./composer.js";
+import { showLive, tellEnd } from "./ending.js";
 import { reveal } from "./follow.js";
 import { clearReasoning } from "./reasoning.js";
 
@@ -56,8 +57,10 @@ export function finishAnswer({ step, attempt, length, sha256 }) {
 export function setRunStatus({ run, status }) {
   const band = bandOf(run);
   if (!band || (!isLiveRun(band) && LIVE_RUN.includes(status))) return;
+  const hasEnded = isLiveRun(band) && !LIVE_RUN.includes(status);
   band.dataset.runStatus = status;
   band.querySelector("[data-run-label]").textContent = runLabels[status];
+  if (hasEnded) tellEnd(band, status);
 }
 
 // Put a part in place of the one with its id; what a person opened or focused in it stays so.
@@ -160,6 +163,6 @@ export function showLocalTimes(part) {
 
 export function showLife() {
   const live = [...document.querySelectorAll("[data-run]")].filter(isLiveRun).at(-1);
-  document.title = (live ? "● " : "") + document.title.replace(/^● /, "");
+  showLive(live !== undefined);
   showRun(live ? live.dataset.run : null);
 }

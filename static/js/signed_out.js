@@ -1,3 +1,5 @@
+import "./drafts.js";
+
 // A fragment asked for after the log-in has ended is answered with the log-in page: go there, do not swap it in.
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   const answered = event.detail.xhr.responseURL;

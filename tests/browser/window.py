@@ -109,9 +109,9 @@ def open_chain(page: Page, name: str) -> None:
 
 
 def send(page: Page, message: str) -> None:
-    """Type a message and send it as most people do."""
+    """Type a message and send it by the keys that send everywhere, also where Enter makes a line."""
     composer(page).fill(message)
-    composer(page).press("Enter")
+    composer(page).press("Control+Enter")
 
 
 def wait_for_end(page: Page, status: str = "completed") -> None:

@@ -1,0 +1,41 @@
+// What was written and not sent, kept in this browser under a key of its person and session. Storage may be full or
+// forbidden: then a draft lasts as long as its page.
+export function read(key) {
+  try {
+    return parse(localStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}
+
+export function parse(text) {
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return null; // not written by us
+  }
+}
+
+export function write(key, draft) {
+  try {
+    if (draft) localStorage.setItem(key, JSON.stringify(draft));
+    else localStorage.removeItem(key);
+  } catch {
+    // it stays in its field
+  }
+}
+
+function forgetAll(person) {
+  try {
+    const own = Object.keys(localStorage).filter((key) => key.startsWith(`draft:${person}:`));
+    for (const key of own) localStorage.removeItem(key);
+  } catch {
+    // there is nothing to forget
+  }
+}
+
+// Whoever logs out leaves nothing behind for the next person at this browser.
+document.addEventListener("submit", (event) => {
+  const person = document.body.dataset.person;
+  if (person && new URL(event.target.action, location.href).pathname.endsWith("/logout/")) forgetAll(person);
+});
