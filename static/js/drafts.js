@@ -16,7 +16,10 @@ export function parse(text) {
   }
 }
 
+let isLeaving = false;
+
 export function write(key, draft) {
+  if (isLeaving) return;
   try {
     if (draft) localStorage.setItem(key, JSON.stringify(draft));
     else localStorage.removeItem(key);
@@ -37,5 +40,8 @@ function forgetAll(person) {
 // Whoever logs out leaves nothing behind for the next person at this browser.
 document.addEventListener("submit", (event) => {
   const person = document.body.dataset.person;
-  if (person && new URL(event.target.action, location.href).pathname.endsWith("/logout/")) forgetAll(person);
+  if (!person || !new URL(event.target.action, location.href).pathname.endsWith("/logout/")) return;
+  forgetAll(person);
+  isLeaving = true;
 });
+window.addEventListener("pageshow", () => (isLeaving = false));

@@ -16,7 +16,7 @@ if (early.files.length) {
 document.addEventListener("htmx:load", ({ detail }) => detail.elt.id === "composer" && showLocalTimes(detail.elt));
 // The answer that was chosen: the keyboard stays beside it.
 document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const form = detail.elt;
+  const form = detail.requestConfig.elt;
   if (!form.matches?.("[data-choose]") || !detail.successful) return;
   const foot = document.getElementById(new URL(form.action).pathname.replace(/.*\/steps\/(\d+)\/.*/, "step-$1-foot"));
   foot?.querySelector("[data-choose] button")?.focus({ preventScroll: true });

@@ -28,11 +28,13 @@ async function ask({ isPicked = false } = {}) {
   // A session without messages introduces its chain.
   if (isPicked && document.getElementById("session-empty")) params.set("empty", "1");
   const wasBlind = isBlind();
-  await htmx.ajax("GET", `${composer().dataset.outlook}?${params}`, {
-    source: "#composer-outlook",
-    target: "#composer-outlook",
-    swap: "outerHTML",
-  });
+  const address = `${composer().dataset.outlook}?${params}`;
+  const place = { source: "#composer-outlook", target: "#composer-outlook", swap: "outerHTML" };
+  try {
+    await htmx.ajax("GET", address, place);
+  } catch {
+    return; // a later question took its place
+  }
   if (isBlind() && !wasBlind) {
     document.getElementById("announcer").textContent = document.querySelector(".composer-blind").textContent;
   }
