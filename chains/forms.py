@@ -165,7 +165,7 @@ class MessageForm(forms.Form):
             return list(files.queryset.filter(pk__in=ids))
         if editing := self.initial["retry_of"]:
             return list(files.queryset.filter(uses__run=editing).order_by("uses__position"))
-        return list(files.queryset.unsent()) if self._session.has_unsent else []
+        return list(files.queryset.filter(uses__isnull=True)) if self._session.has_unsent else []
 
     @property
     def editing(self) -> Run | None:

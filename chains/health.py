@@ -72,9 +72,10 @@ class Look:
 @Look
 async def _database() -> str:
     try:
-        return await database_sync_to_async(database, thread_sensitive=False)()
+        found: str = await database_sync_to_async(database, thread_sensitive=False)()
     except Error:
         return SILENT
+    return found
 
 
 @Look

@@ -15,8 +15,9 @@ from chains.live import RUN_CHANNEL
 
 def http(pages: Any) -> URLRouter:
     """Return where requests lead: to the health checks, and everything else to the pages."""
-    checks = [path("healthz", health.healthz), path("readyz", health.readyz)]
-    return URLRouter([*checks, re_path("", pages)])
+    # Types know only views behind a path; here they are ASGI applications.
+    checks: list[tuple[str, Any]] = [("healthz", health.healthz), ("readyz", health.readyz)]
+    return URLRouter([*(path(name, check) for name, check in checks), re_path("", pages)])
 
 
 websocket = OriginValidator(

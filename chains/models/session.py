@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 
@@ -18,8 +20,10 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
 
     def with_unsent(self) -> ChatSessionQuerySet:
         """Know of each whether files wait for its next message."""
-        waiting = self.model._meta.get_field("attachments").related_model.objects.unsent()
-        return self.annotate(has_unsent=models.Exists(waiting.filter(session=models.OuterRef("pk"))))
+        # The files' table stands above this one: it is found by its relation.
+        files: Any = self.model._meta.get_field("attachments").related_model
+        waiting = models.Exists(files.objects.unsent().filter(session=models.OuterRef("pk")))
+        return self.annotate(has_unsent=waiting)  # type: ignore[no-redef]
 
     def matching(self, words: str) -> ChatSessionQuerySet:
         """Keep the sessions whose title, messages or answers contain the words."""

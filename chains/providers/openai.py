@@ -91,9 +91,10 @@ def _content(message: ChatMessage) -> str | list[dict[str, object]]:
     # A list only where it must be one: not every server with this format reads parts.
     if not message.images:
         return message.content
-    images = [{"type": "image_url", "image_url": {"url": image.data_url}} for image in message.images]
-    text = [{"type": "text", "text": message.content}] if message.content.strip() else []
-    return [*text, *images]
+    parts: list[dict[str, object]] = []
+    if message.content.strip():
+        parts.append({"type": "text", "text": message.content})
+    return parts + [{"type": "image_url", "image_url": {"url": image.data_url}} for image in message.images]
 
 
 def listed_models(document: Any) -> list[ListedModel]:

@@ -15,7 +15,6 @@ from chains.queries.figures import Totals, totals_of
 from chains.queries.offers import OfferKind, run_offers, step_offers
 from chains.queries.waterfall import Waterfall, waterfall_of
 
-
 # A page opens quickly with few runs; further ones come when somebody scrolls up to them.
 NEWEST_RUNS, OLDER_RUNS, MOST_RUNS = 5, 10, 100
 
@@ -107,7 +106,7 @@ def bands(*, session: ChatSession, run_ids: Sequence[int]) -> list[Band]:
     runs = list(rows.defer(*long).annotate(has_files=carries).order_by("id"))
     all_columns = columns_of(load_steps([run.pk for run in runs])) if runs else []
     columns = {run: list(group) for run, group in groupby(all_columns, key=lambda one: one.step.run_id)}
-    files = _files_of([run for run in runs if run.has_files])
+    files = _files_of([run for run in runs if getattr(run, "has_files", True)])
     return [_band(run, columns.get(run.pk, []), files.get(run.pk, []), session.owner_id) for run in runs]
 
 

@@ -20,8 +20,8 @@ from chains.views.access import Request
 from chains.views.composer import session_page
 
 UNPROCESSABLE = 422
-# What somebody attached is shown, and never carried out: no script, no form, no origin of ours. The styles are
-# those of the browser's own viewer: neither plain text nor a picture has any.
+# What somebody attached is shown, and never carried out: no script, no form, no origin of ours. The styles
+# are those of the browser's own viewer: neither plain text nor a picture has any.
 HARMLESS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",

@@ -46,7 +46,7 @@ def session_outlook(request: Request, pk: int) -> HttpResponse:
         session=session,
         chain=chain,
         characters=min(_count(request, "characters"), BIG),
-        files=session.attachments.described().filter(pk__in=ids),
+        files=list(session.attachments.described().filter(pk__in=ids)),
     )
     # What the head of the page says of its chain, it says of the one that is picked.
     session.chain = chain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
@@ -12,7 +12,7 @@ from tests.browser.stage import Stage
 
 # As high as pages are long, so that nothing lies beneath a bar that stays in its place.
 SIZES = {"desk": (1440, 4_000), "phone": (390, 6_000)}
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 # One that axe leaves out unless it is asked: fingers need 24 pixels (WCAG 2.2, level AA).
 RULES = {"target-size": {"enabled": True}}
 # The links of Django's admin take a moment to change from one theme's colour to the other's.

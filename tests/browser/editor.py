@@ -39,7 +39,8 @@ def post(context: BrowserContext, address: str, **fields: str) -> APIResponse:
     """Send a form as another program of the same person would."""
     context.request.get("/chains/import")
     token = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == "csrftoken")
-    answer = context.request.post(address, form=fields, headers={"X-CSRFToken": token})
+    form: dict[str, str | float | bool] = {**fields}
+    answer = context.request.post(address, form=form, headers={"X-CSRFToken": token})
     assert answer.ok, answer.text()
     return answer
 

@@ -1,4 +1,4 @@
-"""axe-core finds nothing wrong with the editor in any state, with a chain's versions, and with our admin pages."""
+"""axe-core finds nothing wrong with the editor in any state, a chain's versions, and our admin pages."""
 
 from __future__ import annotations
 

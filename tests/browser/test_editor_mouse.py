@@ -107,7 +107,8 @@ def build_judgement(page: Page, index: int) -> None:
 
 # Drag and drop
 
-SOLO, PARALLEL = {}, {"connection_type": "parallel"}
+SOLO: dict[str, str] = {}
+PARALLEL = {"connection_type": "parallel"}
 
 
 def two_and_a_group(editor: OpenEditor) -> Page:

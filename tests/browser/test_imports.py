@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 OpenPage = Callable[..., Page]
-ADA = {"name": "Ada", "model": "default"}
+ADA: dict[str, object] = {"name": "Ada", "model": "default"}
 
 
 def written(*agents: dict[str, object], **changes: object) -> str:

@@ -266,6 +266,7 @@ class TestEditing:
 
     def test_the_message_is_put_into_the_composer_with_its_files(self, client: Client, session: ChatSession):
         kept = stored(session)
+        assert session.chain is not None
         run = complete(actions.start_run(
             session=session, chain=session.chain, text="Look here.", request_id="r0", attachments=[kept]
         ))  # fmt: skip

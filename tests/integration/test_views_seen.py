@@ -52,7 +52,7 @@ def sent(step: AgentStep, messages: list[dict[str, Any]] = SENT, **columns: Any)
     return attempt(step, text="Well.", messages=messages, **columns)
 
 
-def show(client: Client, step: AgentStep, name: str = "step_seen", **query: object) -> str:
+def show(client: Client, step: AgentStep, name: str = "step_seen", **query: str | int) -> str:
     response = client.get(reverse(name, args=[step.pk]), query, headers=HTMX)
     assert response.status_code == 200
     return response.content.decode()

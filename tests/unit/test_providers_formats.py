@@ -332,7 +332,8 @@ def test_anthropic_gets_pictures_as_base64_sources_before_the_text():
 
 def test_anthropic_messages_that_are_joined_keep_their_pictures():
     talk = (ChatMessage("user", "One", images=(CAT,)), ChatMessage("user", "Two", images=(DOG,)))
-    [message] = anthropic.chat_body(ChatRequest("m", talk))["messages"]  # type: ignore[attr-defined]
+    body: dict[str, Any] = anthropic.chat_body(ChatRequest("m", talk))
+    [message] = body["messages"]
     assert [block["type"] for block in message["content"]] == ["image", "image", "text"]
     assert message["content"][-1]["text"] == "One\n\nTwo"
 
