@@ -21,8 +21,8 @@ AROUND, TITLE = 60, 80  # characters shown before and after, and of a run's mess
 class Hit:
     """One place where the words stand. Without a step it is the run's message.
 
-    ``title`` is how the run's message begins; ``nth`` counts the places within its text, from 0; ``more``
-    says how many of the same text are not listed.
+    ``title`` is how the run's message begins; ``nth`` counts the places within its text, from 0; ``more`` is
+    how many of the same text are not listed.
     """
 
     run: int

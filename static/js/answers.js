@@ -45,6 +45,7 @@ export class Answer {
   // Bring an element up to date. What is the same stays as it is, so that nothing that is read or selected moves.
   paint(element) {
     element.dataset.attempt = this.attempt;
+    if (this.blocks.length > this.staleFrom) closeTail(element, this.staleFrom);
     putBlocks(element, this.blocks.slice(this.staleFrom).map(blockOf), this.staleFrom);
     putTail(element, this.tail);
     this.staleFrom = this.blocks.length;
@@ -59,14 +60,22 @@ export function blocksOf(element) {
 
 // Make these the element's blocks from a place on.
 export function putBlocks(element, blocks, from = 0) {
-  const present = blocksOf(element);
   const tail = tailOf(element);
+  const count = () => element.childElementCount - (tail ? 1 : 0);
   blocks.forEach((block, index) => {
-    const old = present[from + index];
+    const old = from + index < count() ? element.children[from + index] : null;
     if (!old) element.insertBefore(block, tail);
     else if (!old.isEqualNode(block)) old.replaceWith(block);
   });
-  for (const rest of present.slice(from + blocks.length)) rest.remove();
+  while (count() > from + blocks.length) element.children[count() - 1].remove();
+}
+
+// What was the tail is the next block now: it stays where it is, instead of giving way to one that looks the same.
+function closeTail(element, place) {
+  const tail = tailOf(element);
+  if (!tail || element.childElementCount - 1 !== place) return;
+  delete tail.dataset.tail;
+  tail.dataset.block = "";
 }
 
 export function removeTail(element) {
