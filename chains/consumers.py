@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from importlib import import_module
 from typing import Any
 
@@ -22,7 +23,8 @@ from chains.viewer import Change, Viewer, Viewers
 
 logger = logging.getLogger("chains.live")
 
-MAX_UNACKNOWLEDGED = 32
+# What a browser may leave unacknowledged, in frames and in bytes: long answers make large frames.
+MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES = 32, 256 * 1024
 ACCESS_CHECK_S = 30.0
 # A page cannot tell silence from a dead line: it gives a line up that says nothing for 45 s.
 HEARTBEAT_S = 20.0
@@ -44,6 +46,34 @@ class RunConsumer(AsyncConsumer):
         runtime.current().look_for_stops(message["run"])
 
 
+class Unacknowledged:
+    """The frames that a browser was sent and has not acknowledged yet."""
+
+    def __init__(self) -> None:
+        self._sizes: deque[int] = deque()
+        self._bytes = self._acknowledged = 0
+
+    def next(self) -> int:
+        """Return the number of the next frame, from 1."""
+        return self._acknowledged + len(self._sizes) + 1
+
+    def add(self, size: int) -> None:
+        """Note a frame that goes out, in bytes."""
+        self._sizes.append(size)
+        self._bytes += size
+
+    def acknowledge(self, seq: int) -> None:
+        """Forget the frames up to this one."""
+        while self._sizes and self._acknowledged < seq:
+            self._bytes -= self._sizes.popleft()
+            self._acknowledged += 1
+
+    def fills(self, part: float = 1.0) -> bool:
+        """Whether they take this part of what they may."""
+        many = len(self._sizes) >= MAX_UNACKNOWLEDGED * part
+        return many or self._bytes >= MAX_UNACKNOWLEDGED_BYTES * part
+
+
 class SessionConsumer(AsyncWebsocketConsumer):
     """One window on one session. The browser only watches: what it sends are greetings and receipts."""
 
@@ -59,7 +89,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
         self._page = frames.Page()
         self._todo = frames.Todo()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._sent = self._acknowledged = 0
+        self._unacknowledged = Unacknowledged()
         self._said_at = asyncio.get_running_loop().time()
         # Changes build upon each other: before its first full columns a window can use none.
         self._is_behind = True
@@ -97,7 +127,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def changed(self, change: Change) -> None:
         """Send what the viewer saw. A browser that does not keep up gets nothing until it does."""
         self._is_asking = self._is_asking and not change.is_whole
-        if self._sent - self._acknowledged >= MAX_UNACKNOWLEDGED:
+        if self._unacknowledged.fills():
             self._is_behind = True
         elif change.is_whole:
             self._is_behind = False
@@ -105,12 +135,11 @@ class SessionConsumer(AsyncWebsocketConsumer):
             return
         await self._push(frames.from_change(change, self._page))
         self._todo.add(change)
-        if self._todo and ("paint" not in self._tasks or self._tasks["paint"].done()):
-            self._tasks["paint"] = asyncio.create_task(self._paint(), name="socket-paint")
+        self._paint_soon()
 
     async def restart(self, *, spread_ms: int) -> None:
         """Say that the server goes away for a moment, and over which time all its windows shall come back."""
-        await self._say({"spread": spread_ms})
+        await self._say(orjson.dumps({"spread": spread_ms}))
         await self.close(code=RESTART)
 
     async def _greet(self, page: frames.Page) -> None:
@@ -122,16 +151,22 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await self._viewer.refresh(self)
 
     async def _take_receipt(self, seq: int) -> None:
-        self._acknowledged = max(self._acknowledged, min(seq, self._sent))
-        has_room = self._sent - self._acknowledged < MAX_UNACKNOWLEDGED // 2
+        self._unacknowledged.acknowledge(seq)
+        self._paint_soon()
+        has_room = not self._unacknowledged.fills(0.5)
         if self._viewer and self._is_behind and has_room and not self._is_asking:
             self._is_asking = True
             # What was left out may be anything: show every column of a live run anew.
             self._page.forget()
             await self._viewer.refresh(self)
 
+    def _paint_soon(self) -> None:
+        if "paint" not in self._tasks or self._tasks["paint"].done():
+            self._tasks["paint"] = asyncio.create_task(self._paint(), name="socket-paint")
+
     async def _paint(self) -> None:
-        while self._todo:
+        # What is left to do waits for a receipt.
+        while self._todo and not self._unacknowledged.fills():
             todo, self._todo = self._todo, frames.Todo()
             try:
                 render = database_sync_to_async(frames.render, thread_sensitive=False)
@@ -144,13 +179,14 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def _push(self, message: dict[str, Any]) -> None:
         if not message or self not in sockets:
             return
-        self._sent += 1
-        await self._say({"seq": self._sent, **message})
+        data = orjson.dumps({"seq": self._unacknowledged.next(), **message})
+        self._unacknowledged.add(len(data))
+        await self._say(data)
 
-    async def _say(self, message: dict[str, Any]) -> None:
+    async def _say(self, data: bytes) -> None:
         self._said_at = asyncio.get_running_loop().time()
         with contextlib.suppress(Exception):
-            await self.send(text_data=orjson.dumps(message).decode())
+            await self.send(text_data=data.decode())
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -158,7 +194,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
             await asyncio.sleep(self._said_at + self.heartbeat_s - loop.time())
             if loop.time() - self._said_at >= self.heartbeat_s:
                 # Without a number: nobody has to acknowledge it, and it comes to those who lag behind too.
-                await self._say({})
+                await self._say(b"{}")
 
     async def _watch_access(self) -> None:
         while True:

@@ -19,7 +19,7 @@ from django.urls import path
 
 from chains import actions, frames
 from chains.chainfile import ChainFile, ChainFileAgent
-from chains.consumers import MAX_UNACKNOWLEDGED, RESTART, SessionConsumer, sockets
+from chains.consumers import MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES, RESTART, SessionConsumer, sockets
 from chains.engine.plan import ConnectionType
 from chains.hosting import RunHost
 from chains.models import AgentStep, ChatSession, LanguageModel, Provider, StepAttempt, User
@@ -304,6 +304,38 @@ class TestSlowWindows:
         await answer.send(answer.text(len(text), "More."))
         (column,) = (await window.hear("columns"))["columns"]
         assert column["tail"] == html_of("More.")
+
+    async def test_large_frames_count_by_their_bytes(
+        self, alice: User, answer: Answering, window_of: OpenWindow
+    ):
+        window = await watching(window_of, alice, answer)
+        pieces = [f"{letter * (MAX_UNACKNOWLEDGED_BYTES // 3)}\n\n" for letter in "abcdefgh"]
+        unread: list[dict[str, Any]] = []
+        for number, piece in enumerate(pieces):
+            await answer.send(answer.text(len("".join(pieces[:number])), piece))
+            if not await window.socket.receive_nothing(timeout=1.0):
+                unread.append(await window.next())
+        assert len(unread) == 3
+        await window.acknowledge(unread[0]["seq"])
+        assert await window.socket.receive_nothing(timeout=0.2)
+        await window.acknowledge(unread[-1]["seq"])
+        (column,) = (await window.hear("columns"))["columns"]
+        assert column["first_block"] == 0
+        assert "".join(column["closed"]) + column["tail"] == html_of("".join(pieces))
+
+    async def test_what_has_to_be_rendered_waits_until_a_full_window_has_room(
+        self, alice: User, answer: Answering, window_of: OpenWindow
+    ):
+        await answer.checkpoint("x" * MAX_UNACKNOWLEDGED_BYTES)
+        window = await window_of(alice, answer.session.pk)
+        await window.open()
+        await window.hello()
+        whole = await window.next()
+        assert whole["columns"]
+        assert await window.socket.receive_nothing(timeout=0.5)
+        await window.acknowledge(whole["seq"])
+        (band,) = (await window.hear("bands"))["bands"]
+        assert band["run"] == answer.run.pk
 
     async def test_a_slow_window_does_not_hold_up_another(
         self, alice: User, answer: Answering, window_of: OpenWindow

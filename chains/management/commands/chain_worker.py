@@ -14,6 +14,7 @@ from django.db import Error, connection
 from chains import health
 from chains.heartbeat import Heartbeat
 from chains.hosting import RunHost
+from chains.management.memory import give_memory_back
 
 LOOK_EVERY_S = 1.0
 
@@ -29,6 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Check the set-up and work."""
+        give_memory_back()
         if not settings.REDIS_URL:
             raise CommandError("A worker of its own needs REDIS_URL: memory does not reach another process.")
         self._wait_for_tables()

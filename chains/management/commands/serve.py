@@ -12,6 +12,7 @@ from django.db import connections
 
 from chains.accounts import make_setup_link
 from chains.actions import load_defaults, sweep_attachments
+from chains.management.memory import give_memory_back
 from chains.management.preparing import files_to_oneself
 from chains.static_files import collect_when_changed
 
@@ -23,6 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare and serve."""
+        give_memory_back()
         check_port()
         call_command("migrate", verbosity=0, interactive=False)
         load_defaults()
