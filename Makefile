@@ -1,12 +1,13 @@
 # The two commands are `make run` and `make test`. They need git, make and Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench bench-compare lock environment dev-environment system-packages
+.PHONY: help run test chaos lint format bench bench-compare lock environment dev-environment system-packages
 
 BIN := .venv/bin
 
 help:
 	@echo "make run      start chain-chat on http://127.0.0.1:8000"
 	@echo "make test     run all tests, on SQLite and on PostgreSQL with Redis"
+	@echo "make chaos    kill processes, stop databases and cut lines for a long time"
 	@echo "make lint     check style, types and imports"
 	@echo "make format   write the code in the project's style"
 	@echo "make bench    measure everything on this machine; make bench-compare names what got worse"
@@ -26,12 +27,23 @@ run: environment
 
 # All runs happen, so that one's failure does not hide another's. What measures time has the machine for itself.
 TOGETHER := -m "not alone" -n 3 --dist loadfile
+ON_SERVICES := $(BIN)/python -m tests.services --
 test: dev-environment system-packages
 	@status=0; \
 	$(BIN)/python -m pytest $(TOGETHER) || status=1; \
 	$(BIN)/python -m pytest -m alone || status=1; \
-	$(BIN)/python -m tests.services -- $(BIN)/python -m pytest $(TOGETHER) tests/integration tests/browser || status=1; \
-	$(BIN)/python -m tests.services -- $(BIN)/python -m pytest -m alone tests/integration tests/browser || status=1; \
+	$(BIN)/python -m pytest tests/chaos || status=1; \
+	$(ON_SERVICES) $(BIN)/python -m pytest $(TOGETHER) tests/integration tests/browser || status=1; \
+	$(ON_SERVICES) $(BIN)/python -m pytest -m alone tests/integration tests/browser || status=1; \
+	$(ON_SERVICES) $(BIN)/python -m pytest tests/chaos || status=1; \
+	exit $$status
+
+# The long form: fifty rounds of kills, outages of half a minute. CHAOS_SEED repeats the choices of another run.
+chaos: export CHAOS_LONG := 1
+chaos: dev-environment system-packages
+	@status=0; \
+	$(BIN)/python -m pytest tests/chaos || status=1; \
+	$(ON_SERVICES) $(BIN)/python -m pytest tests/chaos || status=1; \
 	exit $$status
 
 lint: dev-environment

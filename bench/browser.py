@@ -108,7 +108,9 @@ class Stage:
             for number in range(1, columns + 1)
         ]
         path = self._server.folder / "chain.json"
-        path.write_text(json.dumps({"format": "chainchat/1", "name": f"Group of {columns}", "agents": agents}))
+        path.write_text(
+            json.dumps({"format": "chainchat/1", "name": f"Group of {columns}", "agents": agents})
+        )
         done = self._server.manage("import_chain", str(path), "--owner", OWNER)
         assert done.returncode == 0, done.stderr
 
@@ -250,7 +252,8 @@ def set_up() -> Iterator[Stage]:
 def table(rounds: list[Measured], said: argparse.Namespace) -> str:
     """Write the medians of the rounds as a table."""
     row = {
-        field.name: statistics.median(getattr(one, field.name) for one in rounds) for field in fields(Measured)
+        field.name: statistics.median(getattr(one, field.name) for one in rounds)
+        for field in fields(Measured)
     }
     return "\n".join(
         [

@@ -100,14 +100,14 @@ class Server:
         if self.environment["RUN_WORKERS"] == "separate":
             self.start_worker()
 
-    def start_web(self) -> None:
-        """Start ``serve`` alone; a test may do it again after it ended."""
-        self.web = CommandProcess("serve", self.environment, self.log)
+    def start_web(self, **variables: str) -> None:
+        """Start ``serve`` alone; a test may do it again after it ended, with additions to its environment."""
+        self.web = CommandProcess("serve", self.environment | variables, self.log)
         self.web.wait_for(f"Open {self.url}/")
 
-    def start_worker(self) -> None:
+    def start_worker(self, **variables: str) -> None:
         """Start a ``chain_worker``; a test may start it before or after the runs it is for."""
-        self.worker = CommandProcess("chain_worker", self.environment, self.worker_log)
+        self.worker = CommandProcess("chain_worker", self.environment | variables, self.worker_log)
         self.worker.wait_for("Worker ready")
 
     @property
@@ -149,7 +149,11 @@ def installation(folder: Path, **variables: str) -> Iterator[Server]:
     """Serve an installation of the suite's set-up; variables add to its environment or replace parts."""
     with contextlib.ExitStack() as stack:
         if environment.has_services():
-            variables = stack.enter_context(_own_services()) | {"RUN_WORKERS": "separate"} | variables
+            # Redis PubSub knows no databases: two installations on one Redis would hear each other.
+            redis = stack.enter_context(Redis())
+            database = stack.enter_context(own_database(os.environ[environment.DATABASE_VARIABLE]))
+            services = {"DATABASE_URL": database, "REDIS_URL": redis.url, "RUN_WORKERS": "separate"}
+            variables = services | variables
         server = Server(folder, variables)
         stack.callback(server.stop)
         server.start()
@@ -157,11 +161,9 @@ def installation(folder: Path, **variables: str) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def _own_services() -> Iterator[dict[str, str]]:
-    # Redis PubSub knows no databases: two installations on one Redis would hear each other.
-    cluster = os.environ[environment.DATABASE_VARIABLE]
+def own_database(cluster: str) -> Iterator[str]:
+    """Make a database in a PostgreSQL that others use too; give its address."""
     name = f"server_{uuid.uuid4().hex}"
     with psycopg.connect(cluster, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    with Redis() as redis:
-        yield {"DATABASE_URL": f"{cluster.rpartition('/')[0]}/{name}", "REDIS_URL": redis.url}
+    yield f"{cluster.rpartition('/')[0]}/{name}"

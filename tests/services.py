@@ -113,6 +113,7 @@ class PostgreSQL(Service):
     """A PostgreSQL that keeps nothing: no fsync, every connection trusted, files gone at the end."""
 
     program = "postgresql"
+    careless = ("fsync", "synchronous_commit", "full_page_writes")
 
     @property
     def url(self) -> str:
@@ -148,7 +149,7 @@ class PostgreSQL(Service):
 
     def command(self) -> list[str]:
         """Return the command that runs the server in the foreground."""
-        careless = [f"-c{name}=off" for name in ("fsync", "synchronous_commit", "full_page_writes")]
+        careless = [f"-c{name}=off" for name in self.careless]
         where = ["-D", "data", "-k", str(self.folder), "-p", str(self.port), "-h", "127.0.0.1"]
         return [self._binary("postgres"), *where, *careless, "-cmax_connections=300"]
 
@@ -174,6 +175,12 @@ class PostgreSQL(Service):
         if binary is None:
             raise ServiceError(f"PostgreSQL's {name} is missing: apt-get install postgresql")
         return binary
+
+
+class DurablePostgreSQL(PostgreSQL):
+    """One that a test may stop at once: what it has committed is there again when it starts."""
+
+    careless = ()
 
 
 class Redis(Service):

@@ -11,7 +11,7 @@ LARGE = 128 * 1024  # bytes
 
 
 def give_memory_back() -> None:
-    """Return large pieces to the system as soon as they are free. Other C libraries than glibc do as they like."""
+    """Return large pieces to the system as soon as they are free. Only glibc has to be asked."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(M_ARENA_MAX, 1)

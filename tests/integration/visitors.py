@@ -183,6 +183,11 @@ class Window:
         self.wait_for(lambda: bool(self._ends(run)), f"the end of run {run}")
         return self._ends(run)[0]
 
+    def has_heard_the_end_of(self, run: int) -> bool:
+        """Whether the window was told by now that a run has ended."""
+        with self._changed:
+            return bool(self._ends(run))
+
     def wait_until_closed(self) -> int | None:
         """Wait until the server closes the socket; return its close code."""
         self.wait_for(lambda: self.close_code is not None, "that the server closes")

@@ -68,6 +68,8 @@ class Answer:
     async def _stream(self) -> bool:
         """Send the tokens when they are due; False if the connection is no longer fit for an end."""
         script = self._script
+        while len(self._recording.of()) < script.gather:  # noqa: ASYNC110 - calls come in another task each
+            await asyncio.sleep(0.01)
         begin = self._clock() + script.first
         words = list(self._words())
         for number, text in enumerate(words):
@@ -75,6 +77,7 @@ class Answer:
             if script.fault and number == script.after:
                 return await self._fail()
             await self._write(text)
+            self._call.sent_at.append(self._clock())
             if number == 0:
                 self._recording.note(self._call, first_token_at=self._call.last_byte_at)
         if script.fault:

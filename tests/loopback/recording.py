@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import threading
 import time
 from collections import Counter
@@ -32,6 +33,11 @@ class Call:
     last_byte_at: float | None = None
     hung_up_at: float | None = None
     finished: bool = False
+    sent_at: list[float] = field(default_factory=list)  # of each token, reasoning too
+
+    def sent_by(self, moment: float) -> int:
+        """Return how many tokens it had sent by a moment."""
+        return bisect.bisect_right(self.sent_at, moment)
 
     def facts(self) -> dict[str, Any]:
         """Return what another process may want to know of it."""

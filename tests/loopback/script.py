@@ -41,6 +41,7 @@ class Script:
     tag: str = ""
     first: float = 0.0
     tps: float = 0.0
+    gather: int = 0  # no answer begins before so many calls are there, of whatever models
     reasoning: int = 0
     echo: bool = False
     finish: str = "stop"  # or length, content_filter, refusal, blocked_prompt
