@@ -90,8 +90,10 @@ class RowForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget.attrs["aria-label"] = f"{field.label} of {self.instance.label}"
+        # The form beneath the rows that are there belongs to none.
+        if self.instance.pk:
+            for field in self.fields.values():
+                field.widget.attrs["aria-label"] = f"{field.label} of {self.instance.label}"
 
 
 @admin.register(LanguageModel)

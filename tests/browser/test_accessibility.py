@@ -187,11 +187,11 @@ def test_what_is_refused(found: Findings, window: Callable[..., Page], stage: St
     assert found == []
 
 
-def test_a_fault_of_the_server(found: Findings, window: Callable[..., Page], stage: Stage) -> None:
+def test_a_database_that_is_away(found: Findings, window: Callable[..., Page], stage: Stage) -> None:
     page = window()
     with broken(stage):
         page.goto("/chains/solo/edit")
-        look_at_error(found, page, 500)
+        look_at_error(found, page, 503)
     assert found == []
 
 
@@ -251,6 +251,10 @@ def test_a_session_that_is_new_and_one_that_streams(
     expect(article(page, "Ben")).to_have_attribute("data-status", "cancelled")
     article(page, "Ben").get_by_role("button", name="Arrange Ben").click()
     found.look(page, "the menu of a column")
+    # Another size of the window may have closed it.
+    page.keyboard.press("Escape")
+    sit_down(page)
+    article(page, "Ben").get_by_role("button", name="Arrange Ben").click()
     page.get_by_role("menuitem", name="Hide").click()
     found.look(page, "one column stopped and hidden")
     sit_down(page)
@@ -267,7 +271,7 @@ def test_a_session_whose_connection_is_lost(
         page = window(proxy={"server": line.url})
         open_chain(page, "Solo")
         line.cut()
-        expect(page.get_by_text("Connection lost, trying again…")).to_be_visible()
+        expect(page.locator("#connection-lost")).to_be_visible()
         found.look(page, "the connection is lost")
     assert found == []
 

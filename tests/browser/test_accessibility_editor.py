@@ -228,6 +228,8 @@ def test_the_admin(found: Findings, window: Callable[..., Page], stage: Stage) -
     for table in ("provider", "languagemodel", "run", "agentstep", "chatsession", "chain"):
         page.goto(f"/admin/chains/{table}/")
         page.locator("#result_list tbody th a").first.click()
+        page.wait_for_url("**/change/**")
+        page.wait_for_load_state()
         found.look(page, f"one {table}")
     page.goto("/admin/chains/provider/")
     page.get_by_role("link", name="OpenAI", exact=True).click()

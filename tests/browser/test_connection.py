@@ -117,7 +117,7 @@ def test_who_looks_at_the_page_again_waits_for_nothing(stage: Stage, window: Cal
     open_chain(page, "Pair")
     line.cut()
     expect(banner(page)).to_be_visible()
-    page.clock.pause_at(page.evaluate("Date.now() + 1") / 1000)
+    page.clock.pause_at(page.evaluate("Date.now() + 1000") / 1000)
     line.mend()
     # Its pause does not end by itself any more.
     page.evaluate("window.dispatchEvent(new Event('focus'))")

@@ -113,7 +113,7 @@ def test_a_draft_whose_text_is_not_saved_is_not_run(page: Page, stage: Stage):
     expect_saved(page)
     page.context.set_offline(True)
     run(page)
-    expect(page.locator("#composer-error")).to_contain_text("The server could not be reached.")
+    expect(page.locator("#composer-error")).to_contain_text("The server could not be reached")
     expect(page.locator("#composer-input")).to_have_value("Whose words?")
     page.context.set_offline(False)
     run(page)

@@ -81,7 +81,7 @@ def test_a_run_is_done_again_by_keyboard(stage: Stage, page: Page):
     open_chain(page, "Solo")
     send(page, "Once more")
     wait_for_end(page)
-    page.get_by_role("link", name="Run again").focus()
+    page.get_by_role("link", name="Run again", exact=True).focus()
     page.keyboard.press("Enter")
     button = page.locator("#dialog").get_by_role("button", name="Run again")
     expect(button).to_be_visible()

@@ -40,9 +40,10 @@ def milliseconds(text: str) -> float:
 
 def edges(lane: Locator) -> tuple[float, float]:
     """Return where a lane's bar begins and ends on the screen."""
-    box = lane.locator("rect").first.bounding_box()
-    assert box
-    return box["x"], box["x"] + box["width"]
+    first, last = lane.locator("rect").first.bounding_box(), lane.locator("rect").last.bounding_box()
+    assert first
+    assert last
+    return first["x"], last["x"] + last["width"]
 
 
 def test_the_timeline_shows_the_group_side_by_side_and_the_next_agent_after_it(stage: Stage, page: Page):

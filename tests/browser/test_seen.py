@@ -75,7 +75,8 @@ def test_each_passage_is_marked_in_the_colour_of_its_column_and_leads_there(stag
 
 def test_a_passage_leads_to_a_column_that_was_hidden(stage: Stage, page: Page):
     ask_the_panel(stage, page)
-    page.get_by_role("button", name="Hide Ben").click()
+    page.get_by_role("button", name="Arrange Ben").click()
+    page.get_by_role("menuitem", name="Hide").click()
     expect(article(page, "Ben")).to_be_hidden()
     open_drawer(page, "Dan").get_by_role("link", name="Ben").click()
     expect(article(page, "Ben")).to_be_visible()

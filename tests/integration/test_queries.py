@@ -116,7 +116,7 @@ class TestSessionPage:
             complete(run_in(session))
         session.refresh_from_db()
         with CaptureQueriesContext(connection) as captured:
-            page = queries.session_page(session=session)
+            page = queries.session_page(session=session, limit=20)
             shown = [(one.html, one.model_label, one.metrics) for band in page.bands for one in band.columns]
         assert len(shown) == 200
         assert len(captured) <= 6
