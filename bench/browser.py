@@ -2,9 +2,9 @@
 
     python -m bench.browser [--columns 8] [--tps 50] [--seconds 20] [--rounds 3]
 
-A group of agents streams Markdown (headings, lists, tables, code) from the loopback provider through the shipped
-server into Chromium, while somebody clicks and types. Each round is a run of its own in a fresh page; the table
-shows the median of the rounds. After them an answer of 100,000 characters is opened and scrolled.
+A group of agents streams Markdown (headings, lists, tables, code) from the loopback provider through the
+shipped server into Chromium, while somebody clicks and types. Each round is a run of its own in a fresh
+page; the table shows the median. After them an answer of 100,000 characters is opened and scrolled.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ MODEL = "openai/gpt-4.1"
 GOAL_MS = 100
 CLICK_EVERY_S = 0.7
 LONG_CHARACTERS = 100_000
-# What the page itself notes: long frames, shifts of the layout, and how long each interaction took to its paint.
+# What the page itself notes: long frames, shifts of the layout, how long each interaction took to its paint.
 WATCH = """() => {
   window.noted = { shifts: [], events: [] };
   const watch = (type, note, options = {}) =>
-    new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type, buffered: true, ...options });
+    new PerformanceObserver((list) => list.getEntries().forEach(note))
+      .observe({ type, buffered: true, ...options });
   watch("layout-shift", (entry) => entry.hadRecentInput || noted.shifts.push(entry.value));
   watch("event", ({ name, duration, interactionId }) => interactionId && noted.events.push([name, duration]),
     { durationThreshold: 16 });
 }"""
 PARAGRAPH = (
-    "The inspection of the northern span found *hairline* cracks at bearings four to seven, each **below** the "
+    "The inspection of the northern span found *hairline* cracks at bearings 4 to 7, each **below** the "
     "limit, none of which had grown since `spring`."
 )
 SECTION = f"""## Section {{number}}
@@ -214,7 +215,7 @@ def one_round(stage: Stage, columns: int, tps: float, seconds: float) -> Measure
 
 
 def long_answer(stage: Stage) -> tuple[float, float, float]:
-    """Open an answer of 100,000 characters: load event, longest task of loading, and of scrolling through it (ms)."""
+    """Open an answer of 100,000 characters: load event, longest tasks of loading and of scrolling (ms)."""
     stage.play(Script(text=markdown(LONG_CHARACTERS)))
     page = stage.open(2)
     send(page, "At length")
@@ -257,7 +258,7 @@ def table(rounds: list[Measured], said: argparse.Namespace) -> str:
     }
     return "\n".join(
         [
-            f"{said.columns} columns at {said.tps:g} tokens/s for {said.seconds:g} s, median of {len(rounds)} "
+            f"{said.columns} columns at {said.tps:g} tokens/s for {said.seconds:g} s, of {len(rounds)} "
             f"rounds; an interaction is to be painted within {GOAL_MS} ms",
             f"{'main thread':>12}{'script':>9}{'layout':>9}{'style':>9}{'longest':>10}"
             f"{'click':>9}{'worst':>9}{'key, worst':>12}{'shift':>8}",
