@@ -26,7 +26,7 @@ run: environment
 	@$(BIN)/python manage.py serve
 
 # All runs happen, so that one's failure does not hide another's. What measures time has the machine for itself.
-TOGETHER := -m "not alone" -n 3 --dist loadfile
+TOGETHER := -m "not alone" -n 2 --dist loadfile
 ON_SERVICES := $(BIN)/python -m tests.services --
 test: dev-environment system-packages
 	@status=0; \

@@ -52,9 +52,9 @@ class Heartbeat:
             if words != (self._told or "Ready"):
                 logger.warning("%s", words)
             self._told = words
-            tell_systemd(f"WATCHDOG=1\nSTATUS={words}")
             if self._file and not faults:
                 self._touch(self._file)
+            tell_systemd(f"WATCHDOG=1\nSTATUS={words}")
             await asyncio.sleep(BEAT_S)
 
     def _touch(self, file: Path) -> None:

@@ -6,5 +6,7 @@ document.body.addEventListener("htmx:beforeSwap", (event) => {
   const login = document.body.dataset.login;
   if (!login || !answered || new URL(answered).pathname !== login) return;
   event.detail.shouldSwap = false;
+  // What nobody asked for takes nobody away from what they type.
+  if (event.detail.requestConfig.elt.closest("[data-unasked]")) return;
   location.reload();
 });
