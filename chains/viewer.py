@@ -290,8 +290,9 @@ class Viewer:
         pause = PAINT_S + PAINT_PER_COLUMN_S * len(self._answers)
         for answer in self._answers.values():
             if answer.is_dirty and answer.paint_at <= now:
-                change.columns.append(answer.column())
+                # First: an answer that cannot be rendered must not be tried again and again.
                 answer.is_dirty = False
+                change.columns.append(answer.column())
                 answer.paint_at = now + max(pause, answer.stream.pause)
 
     async def _tell(self, change: Change, newcomer: Listener | None) -> None:
