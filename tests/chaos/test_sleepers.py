@@ -43,7 +43,8 @@ def test_a_worker_that_slept_beyond_its_lease_changes_nothing_and_calls_nobody(
 ) -> None:
     for name, script in zip(NAMES, (OVER, OVER, ENDLESS, ENDLESS), strict=True):
         loopback.script(name, script)
-    [sleeper], successor = hosts.workers, hosts.add_worker("successor")
+    [sleeper] = hosts.workers
+    successor = hosts.add_worker("successor")
     records = Records(hosts.web)
     session = alice.opens("again")
     with Window(alice, session):
