@@ -113,7 +113,7 @@ class PostgreSQL(Service):
     """A PostgreSQL that keeps nothing: no fsync, every connection trusted, files gone at the end."""
 
     program = "postgresql"
-    careless = ("fsync", "synchronous_commit", "full_page_writes")
+    careless: tuple[str, ...] = ("fsync", "synchronous_commit", "full_page_writes")
 
     @property
     def url(self) -> str:

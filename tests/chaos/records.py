@@ -130,7 +130,7 @@ class Records:
             runs = [RunRow(*row) for row in database.execute(_RUNS).fetchall()]
             steps = [StepRow(*row) for row in database.execute(_STEPS).fetchall()]
             attempts = [
-                AttemptRow(*row, monotonic(at)) for *row, at in database.execute(_ATTEMPTS).fetchall()
+                AttemptRow(*[*row[:-1], monotonic(row[-1])]) for row in database.execute(_ATTEMPTS).fetchall()
             ]
         return Snapshot(
             runs={run.id: run for run in runs},

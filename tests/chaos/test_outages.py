@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
@@ -43,7 +44,8 @@ def hosts(
     loopback: LoopbackProvider, database: DurablePostgreSQL, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("outages")
-    with site(folder, database=database.url, **loopback.environment()) as running:
+    calling: dict[str, Any] = {**loopback.environment()}
+    with site(folder, database=database.url, **calling) as running:
         yield running
 
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -41,9 +42,10 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def hosts(loopback: LoopbackProvider, lost: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    losing = {"DJANGO_SETTINGS_MODULE": "tests.chaos.lossy_settings", LOST: str(lost)}
+    losing: dict[str, Any] = {"DJANGO_SETTINGS_MODULE": "tests.chaos.lossy_settings", LOST: str(lost)}
+    losing |= loopback.environment()
     folder = tmp_path_factory.mktemp("viewers")
-    with site(folder, **losing, **loopback.environment()) as running:
+    with site(folder, **losing) as running:
         yield running
 
 
@@ -111,7 +113,8 @@ def test_windows_that_reconnect_again_and_again_while_frames_are_lost_end_with_t
                 for watcher in dice.sample(watchers, dice.randint(1, 3)):
                     dice.choice([watcher.loses_the_line, watcher.reloads])()
                     reconnects += 1
-            alice.waits(session, lambda shown, run=run: shown.id == run.id and shown.has_ended)
+            newest = run.id
+            alice.waits(session, lambda shown: shown.id == newest and shown.has_ended)  # noqa: B023 - at once
         for page in pages:
             wait_for_end(page)
         assert answers(pages[0]) == answers(pages[1]) == answers(pages[2])
