@@ -174,8 +174,10 @@ class Runtime:
 
         def on_lost() -> None:
             nonlocal lost
-            lost = True
-            task.cancel()
+            # Once: every write that comes too late says so, and a second cancel means a shutdown.
+            if not lost:
+                lost = True
+                task.cancel()
 
         journal = self._journal.open(held, on_stop=on_stop, on_lost=on_lost)
         execution = RunExecution(spec, journal=journal, emit=emit, open_provider=self._open_provider)

@@ -396,6 +396,30 @@ class TestLostLease:
         assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert f"Run {run.pk} was taken over by another process" in caplog.text
 
+    async def test_is_given_up_once_however_long_it_takes_to_hang_up(
+        self, session: ChatSession, host: Host, caplog: pytest.LogCaptureFixture
+    ):
+        async def hangs_up_slowly(request: ChatRequest, sink: Sink) -> Completion:
+            sink(TextChunk("half"))
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # Meanwhile every tick says again that the lease is lost.
+                await asyncio.sleep(TICK_S * 3)
+            raise AssertionError("it was not cancelled")
+
+        agent = Agent("a", hangs_up_slowly)
+        run = await in_db(make_run, session, agent)
+        provider = scripted(agent)
+        (await host(provider)).execute(run.pk)
+        await until(lambda: provider.live == 1)
+        await until(lambda: in_db(lambda: texts(run) == {"a": "half"}))
+        taken = {"epoch": F("epoch") + 1, "lease_owner": "another"}
+        await in_db(lambda: Run.objects.filter(pk=run.pk).update(**taken))
+        await until(lambda: provider.live == 0)
+        await until(lambda: not [task for task in asyncio.all_tasks() if task.get_name() == f"run-{run.pk}"])
+        assert f"Run {run.pk} was taken over by another process" in caplog.text
+
     async def test_after_a_sleep_a_process_goes_on_with_a_run_that_nobody_took(
         self, session: ChatSession, host: Host
     ):
