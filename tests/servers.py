@@ -7,6 +7,7 @@ a Redis of its own with the runs in a separate ``chain_worker``.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -38,6 +39,24 @@ session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
 session[HASH_SESSION_KEY] = user.get_session_auth_hash()
 session.create()
 print(session.session_key)
+"""
+
+
+# Does one piece of code after another, so that only the first waits for Django.
+HAND = """
+import contextlib, io, json, sys, traceback
+import django
+from django.db import connections
+django.setup()
+for line in sys.stdin:
+    said, fault = io.StringIO(), ""
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(json.loads(line), {"__name__": "hand"})
+    except Exception:
+        fault = traceback.format_exc()
+    connections.close_all()
+    print(json.dumps([said.getvalue(), fault]), flush=True)
 """
 
 
@@ -75,9 +94,10 @@ class CommandProcess:
         try:
             return self.process.wait(STOP_LIMIT)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            # It writes where each of its threads stands before it goes.
+            self.process.send_signal(signal.SIGABRT)
             self.process.wait()
-            raise ServerError(f"{self.log.stem} did not end after {how.name}.") from None
+            raise ServerError(f"{self.log.stem} did not end after {how.name}:\n{self._said()[-6000:]}") from None
 
 
 class Server:
@@ -89,10 +109,11 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "serve.log"
         self.worker_log = folder / "chain_worker.log"
-        own = {"VAR_DIR": str(folder), "PORT": str(self.port), "PYTHONUNBUFFERED": "1"}
+        own = {"VAR_DIR": str(folder), "PORT": str(self.port), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
         self.environment = os.environ | environment.PINNED | own | variables
         self.web: CommandProcess | None = None
         self.worker: CommandProcess | None = None
+        self._hand: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start ``serve``, and ``chain_worker`` where runs have a process of their own."""
@@ -122,6 +143,7 @@ class Server:
         with contextlib.ExitStack() as ends:
             for process in filter(None, (self.web, self.worker)):
                 ends.callback(process.end, how)
+            ends.callback(self._let_go)
         self.web = self.worker = None
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -131,11 +153,30 @@ class Server:
             cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
 
+    def do(self, code: str) -> str:
+        """Carry out some code where the installation's database is, and return what it printed."""
+        if self._hand is None:
+            variables = {**self.environment, "DJANGO_SETTINGS_MODULE": "chainchat.settings"}
+            self._hand = subprocess.Popen(
+                [sys.executable, "-c", HAND],
+                cwd=ROOT, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        assert self._hand.stdin
+        assert self._hand.stdout
+        self._hand.stdin.write(json.dumps(code) + "\n")
+        self._hand.stdin.flush()
+        said, fault = json.loads(self._hand.stdout.readline())
+        assert not fault, fault
+        return str(said).strip()
+
+    def _let_go(self) -> None:
+        if self._hand:
+            self._hand.communicate()
+        self._hand = None
+
     def session_cookie(self, username: str) -> str:
         """Log a person in, made on first use, and return the value of the ``sessionid`` cookie."""
-        done = self.manage("shell", "--no-imports", "-c", LOG_IN.format(username=username))
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return self.do(LOG_IN.format(username=username))
 
     def client_for(self, username: str) -> httpx.Client:
         """Return an HTTP client that is logged in as this person."""

@@ -13,5 +13,5 @@ function nameBoxes() {
     for (const part of [box, box.querySelector("[role=textbox]")]) part?.setAttribute("aria-label", name);
   }
 }
-// jQuery draws them when it hears that the document is ready, later than this module.
-window.addEventListener("load", nameBoxes);
+// jQuery draws them some time after the document is ready: whoever asked it later comes later.
+window.django?.jQuery?.(nameBoxes);

@@ -26,7 +26,7 @@ from tests.servers import Server
 PATIENCE_MS = 15_000
 # A machine that is busy with something else is no fault of the page.
 expect.set_options(timeout=PATIENCE_MS)
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     # Without it Chromium does not start as root.
     "--no-sandbox",

@@ -94,20 +94,16 @@ class Stage:
         change = (
             "from chains.models import LanguageModel as M; M.objects.filter(model_id={!r}).update(enabled={})"
         )
-        self._do(change.format(model, False))
+        self.server.do(change.format(model, False))
         yield
-        self._do(change.format(model, True))
+        self.server.do(change.format(model, True))
 
     def import_chains(self) -> None:
         """Give the chains to their owner."""
         self.cookie_of(OWNER)
         path = self.server.folder / "chains.json"
         path.write_text(json.dumps([json.dumps(chain_file(name)) for name in CHAINS]))
-        self._do(IMPORT.format(owner=OWNER, path=str(path)))
-
-    def _do(self, code: str) -> None:
-        done = self.server.manage("shell", "--no-imports", "-c", code)
-        assert done.returncode == 0, done.stderr
+        self.server.do(IMPORT.format(owner=OWNER, path=str(path)))
 
 
 def model_id(agent: str) -> str:

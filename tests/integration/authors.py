@@ -73,9 +73,7 @@ class Author:
 
     def does(self, code: str) -> str:
         """Run Python inside the installation, as an operator may, and return what it printed."""
-        done = self.site.manage("shell", "--no-imports", "-c", code)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return self.site.do(code)
 
     def runs(self, slug: str, text: str = "a message") -> tuple[dict[str, Any], str]:
         """Run a chain by command to its end; return the object on stdout, and stderr."""

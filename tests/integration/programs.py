@@ -67,6 +67,11 @@ class Answer:
                     self.times.append(time.monotonic())
 
 
+def command(*arguments: str) -> str:
+    """Return the code that runs a command of ``manage.py``."""
+    return f"from django.core.management import call_command; call_command(*{arguments!r})"
+
+
 class Program:
     """A program of one person, with a token."""
 
@@ -74,7 +79,7 @@ class Program:
         self.server = server
         self.person = person
         server.session_cookie(person)
-        self.token = server.manage("create_api_token", person).stdout.strip()
+        self.token = server.do(command("create_api_token", person))
         self.http = httpx.Client(
             base_url=server.url,
             trust_env=False,
@@ -89,8 +94,7 @@ class Program:
             file.write_text(
                 json.dumps(chain | {"agents": [{"model": "simulated/fast"} | one for one in agents]})
             )
-            done = self.server.manage("import_chain", str(file), "--owner", self.person)
-            assert done.returncode == 0, done.stderr
+            self.server.do(command("import_chain", str(file), "--owner", self.person))
 
     def ask(self, model: str, **fields: Any) -> httpx.Response:
         return self.http.post("/v1/chat/completions", json=question(model, **fields))
@@ -111,9 +115,7 @@ class Program:
 
     def runs(self) -> list[dict[str, Any]]:
         """Read this person's runs from the server's database."""
-        done = self.server.manage("shell", "--no-imports", "-c", RUNS.format(owner=self.person))
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return json.loads(self.server.do(RUNS.format(owner=self.person)))
 
     def run(self, run_id: int) -> dict[str, Any]:
         return next(run for run in self.runs() if run["id"] == run_id)

@@ -108,7 +108,7 @@ class TestPeople:
             share = (
                 "from chains.models import Chain; Chain.objects.filter(slug='gate').update(is_shared=True)"
             )
-            server.manage("shell", "--no-imports", "-c", share)
+            server.do(share)
 
             assert [model["id"] for model in bob.http.get("/v1/models").json()["data"]] == [
                 "chain/api-ada/gate"

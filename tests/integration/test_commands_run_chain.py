@@ -228,7 +228,7 @@ class TestInAProcessOfItsOwn:
         found = ""
         while found != "interrupted":
             time.sleep(0.5)
-            found = server.manage("shell", "--no-imports", "-c", status).stdout.strip()
+            found = server.do(status)
             assert found in ("running", "interrupted")
 
     def test_a_terminal_shows_the_members_of_a_group_streaming_side_by_side(
