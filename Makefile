@@ -26,24 +26,27 @@ run: environment
 	@$(BIN)/python manage.py serve
 
 # All runs happen, so that one's failure does not hide another's. What measures time has the machine for itself.
-TOGETHER := -m "not alone" -n 2 --dist loadfile
+# While Playwright runs in a process no asynchronous test can, so pages have a run of their own.
+PYTEST := $(BIN)/python -m pytest
 ON_SERVICES := $(BIN)/python -m tests.services --
+BESIDE := -n 4 --dist loadfile
+PAGES := -n 3 --dist worksteal
 test: dev-environment system-packages
 	@status=0; \
-	$(BIN)/python -m pytest $(TOGETHER) || status=1; \
-	$(BIN)/python -m pytest -m alone || status=1; \
-	$(BIN)/python -m pytest tests/chaos || status=1; \
-	$(ON_SERVICES) $(BIN)/python -m pytest $(TOGETHER) tests/integration tests/browser || status=1; \
-	$(ON_SERVICES) $(BIN)/python -m pytest -m alone tests/integration tests/browser || status=1; \
-	$(ON_SERVICES) $(BIN)/python -m pytest tests/chaos || status=1; \
+	$(PYTEST) $(BESIDE) -m "not alone" tests/chaos tests/unit tests/integration || status=1; \
+	$(PYTEST) $(PAGES) -m "not alone" tests/browser || status=1; \
+	$(PYTEST) -m alone || status=1; \
+	$(ON_SERVICES) $(PYTEST) $(BESIDE) -m "not alone and not once" tests/chaos tests/integration || status=1; \
+	$(ON_SERVICES) $(PYTEST) $(PAGES) -m "not alone and not once" tests/browser || status=1; \
+	$(ON_SERVICES) $(PYTEST) -m alone tests/integration tests/browser || status=1; \
 	exit $$status
 
 # The long form: fifty rounds of kills, outages of half a minute. CHAOS_SEED repeats the choices of another run.
 chaos: export CHAOS_LONG := 1
 chaos: dev-environment system-packages
 	@status=0; \
-	$(BIN)/python -m pytest tests/chaos || status=1; \
-	$(ON_SERVICES) $(BIN)/python -m pytest tests/chaos || status=1; \
+	$(PYTEST) tests/chaos || status=1; \
+	$(ON_SERVICES) $(PYTEST) tests/chaos || status=1; \
 	exit $$status
 
 lint: dev-environment

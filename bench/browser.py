@@ -242,7 +242,7 @@ def set_up() -> Iterator[Stage]:
     with (
         tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as folder,
         LoopbackProvider() as loopback,
-        installation(Path(folder), **loopback.environment()) as server,
+        installation(Path(folder), loopback.environment()) as server,
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)

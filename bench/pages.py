@@ -66,7 +66,7 @@ print(full.pk, empty.pk)
 @contextlib.contextmanager
 def served(folder: Path, **variables: str) -> Iterator[Server]:
     """Serve an installation in a folder, which a second one may serve again."""
-    with installation(folder, **variables) as server:
+    with installation(folder, variables) as server:
         yield server
 
 

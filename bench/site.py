@@ -106,5 +106,5 @@ def site(**variables: str) -> Iterator[Site]:
     """Serve an installation whose models are the bench's."""
     with provider() as running, tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as folder:
         known: dict[str, Any] = {"OPENAI_API_KEY": "bench", "OPENAI_BASE_URL": f"{running.url}/v1"}
-        with installation(Path(folder), **known, **variables) as server:
+        with installation(Path(folder), {**known, **variables}) as server:
             yield Site(server, running)

@@ -96,9 +96,9 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     """Start an installation of one's own, with additions to its environment; it ends with the test."""
     with ExitStack() as stack:
 
-        def start(**variables: str) -> Server:
+        def start(*, is_fresh: bool = False, **variables: str) -> Server:
             folder = tmp_path_factory.mktemp("installation")
-            return stack.enter_context(installation(folder, **variables))
+            return stack.enter_context(installation(folder, variables, is_fresh=is_fresh))
 
         yield start
 
@@ -106,5 +106,5 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One running installation that tests may share when each uses people of its own."""
-    with installation(tmp_path_factory.mktemp("shared-installation")) as running:
+    with installation(tmp_path_factory.mktemp("shared-installation"), {}) as running:
         yield running

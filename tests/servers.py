@@ -6,15 +6,19 @@ a Redis of its own with the runs in a separate ``chain_worker``.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -42,6 +46,12 @@ print(session.session_key)
 """
 
 
+PREPARE = """
+from django.core.management import call_command
+from chains.static_files import collect_when_changed
+call_command("migrate", verbosity=0, interactive=False)
+collect_when_changed()
+"""
 # Does one piece of code after another, so that only the first waits for Django.
 HAND = """
 import contextlib, io, json, sys, traceback
@@ -55,7 +65,9 @@ for line in sys.stdin:
             exec(json.loads(line), {"__name__": "hand"})
     except Exception:
         fault = traceback.format_exc()
-    connections.close_all()
+    for connection in connections.all():
+        connection.close()
+        getattr(connection, "close_pool", bool)()
     print(json.dumps([said.getvalue(), fault]), flush=True)
 """
 
@@ -97,20 +109,27 @@ class CommandProcess:
             # It writes where each of its threads stands before it goes.
             self.process.send_signal(signal.SIGABRT)
             self.process.wait()
-            raise ServerError(f"{self.log.stem} did not end after {how.name}:\n{self._said()[-6000:]}") from None
+            raise ServerError(
+                f"{self.log.stem} did not end after {how.name}:\n{self._said()[-6000:]}"
+            ) from None
 
 
 class Server:
     """An installation in a folder of its own, and the processes that serve it."""
 
-    def __init__(self, folder: Path, variables: dict[str, str]) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str]) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "serve.log"
         self.worker_log = folder / "chain_worker.log"
-        own = {"VAR_DIR": str(folder), "PORT": str(self.port), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
-        self.environment = os.environ | environment.PINNED | own | variables
+        own = {
+            "VAR_DIR": str(folder),
+            "PORT": str(self.port),
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
+        }
+        self.environment = {**os.environ, **environment.PINNED, **own, **variables}
         self.web: CommandProcess | None = None
         self.worker: CommandProcess | None = None
         self._hand: subprocess.Popen[str] | None = None
@@ -186,25 +205,56 @@ class Server:
 
 
 @contextlib.contextmanager
-def installation(folder: Path, **variables: str) -> Iterator[Server]:
-    """Serve an installation of the suite's set-up; variables add to its environment or replace parts."""
+def installation(folder: Path, variables: Mapping[str, str], *, is_fresh: bool = False) -> Iterator[Server]:
+    """Serve an installation of the suite's set-up; variables add to its environment or replace parts.
+
+    A fresh one makes its tables and collects its files by itself; others get a copy of prepared ones.
+    """
     with contextlib.ExitStack() as stack:
+        if not is_fresh:
+            lay_out(folder)
         if environment.has_services():
             # Redis PubSub knows no databases: two installations on one Redis would hear each other.
             redis = stack.enter_context(Redis())
-            database = stack.enter_context(own_database(os.environ[environment.DATABASE_VARIABLE]))
+            database = own_database(is_fresh=is_fresh)
             services = {"DATABASE_URL": database, "REDIS_URL": redis.url, "RUN_WORKERS": "separate"}
-            variables = services | variables
+            variables = {**services, **variables}
         server = Server(folder, variables)
         stack.callback(server.stop)
         server.start()
         yield server
 
 
-@contextlib.contextmanager
-def own_database(cluster: str) -> Iterator[str]:
-    """Make a database in a PostgreSQL that others use too; give its address."""
+def own_database(*, is_fresh: bool = False) -> str:
+    """Make a database in a PostgreSQL that others use too; return its address."""
     name = f"server_{uuid.uuid4().hex}"
-    with psycopg.connect(cluster, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield f"{cluster.rpartition('/')[0]}/{name}"
+    make = f"CREATE DATABASE {name}" if is_fresh else f"CREATE DATABASE {name} TEMPLATE {prepared()[1]}"
+    with psycopg.connect(cluster(), autocommit=True) as connection:
+        connection.execute(make)
+    return f"{cluster().rpartition('/')[0]}/{name}"
+
+
+def lay_out(folder: Path) -> None:
+    """Copy to an empty folder what the first start of a server makes."""
+    if not any(folder.iterdir()):
+        shutil.copytree(prepared()[0], folder, dirs_exist_ok=True)
+
+
+@functools.cache
+def prepared() -> tuple[Path, str]:
+    """Prepare an installation that others are copies of: return its folder and its database's name."""
+    folder = Path(tempfile.mkdtemp(prefix="chain-chat-prepared-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    variables, name = {}, ""
+    if environment.has_services():
+        variables["DATABASE_URL"] = own_database(is_fresh=True)
+        name = variables["DATABASE_URL"].rpartition("/")[2]
+    server = Server(folder, variables)
+    server.do(PREPARE)
+    server.stop()
+    return folder, name
+
+
+def cluster() -> str:
+    """Return the address of the PostgreSQL that the suite runs on."""
+    return os.environ[environment.DATABASE_VARIABLE]

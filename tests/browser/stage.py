@@ -120,7 +120,7 @@ def chain_file(name: str) -> dict[str, Any]:
 @contextmanager
 def set_up(folder: Path) -> Iterator[Stage]:
     """Have an installation that calls a loopback provider."""
-    with LoopbackProvider() as loopback, installation(folder, **loopback.environment()) as server:
+    with LoopbackProvider() as loopback, installation(folder, loopback.environment()) as server:
         stage = Stage(server, loopback)
         stage.import_chains()
         yield stage

@@ -23,6 +23,8 @@ from tests.browser.test_first_visit import PASSWORD, sign_up
 from tests.browser.window import article, open_chain, send, until, wait_for_end
 from tests.loopback.script import Fault, Script
 
+pytestmark = pytest.mark.once
+
 ENTRANCES = (
     "/welcome/",
     "/accounts/login/",

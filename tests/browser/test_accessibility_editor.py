@@ -15,6 +15,8 @@ from tests.browser.test_admin import BOSS, PROMOTE
 from tests.browser.window import article, open_chain, send, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 ENDLESS = Script(tokens=4_000, tps=40)
 ADMIN = (
     "/admin/",

@@ -17,6 +17,8 @@ from tests.browser.test_sharing import download, open_menu, share
 from tests.browser.window import column, open_chain, send, until, wait_for_end
 from tests.loopback.script import Fault, Script
 
+pytestmark = pytest.mark.once
+
 NOTES = MARKDOWN + "\nA note[^1].\n\n[^1]: Of somebody.\n"
 
 

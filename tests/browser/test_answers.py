@@ -19,6 +19,8 @@ from tests.browser.window import (
 )
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 # Anything within an answer that runs, loads, sends or takes a place of the page's own.
 DANGERS = r"""(answer) => [...answer.querySelectorAll("*")].flatMap((element) => {
   const found = [];

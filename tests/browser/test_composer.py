@@ -11,6 +11,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import composer, open_chain, send, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 RUN = "section[data-run]"
 
 

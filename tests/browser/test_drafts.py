@@ -11,6 +11,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import article, composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 RUN = "section[data-run]"
 DEMO = "Three critics and a synthesis"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

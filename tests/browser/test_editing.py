@@ -12,6 +12,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import article, composer, open_chain, send, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 RUN = "section[data-run]"
 NOTES: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"the notes"}
 

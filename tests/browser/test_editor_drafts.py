@@ -10,6 +10,8 @@ from playwright.sync_api import Error, Page, expect
 
 from tests.browser.editor import cards, control, expect_saved, expect_stages, setting, type_over
 
+pytestmark = pytest.mark.once
+
 OpenEditor = Callable[..., Page]
 HALF = "Say it in a fe"
 STATE = "#save-state"

@@ -10,6 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.editor import cards, control, expect_saved, expect_stages, fault, publish, setting
 from tests.browser.stage import Stage
 
+pytestmark = pytest.mark.once
+
 OpenEditor = Callable[..., Page]
 PARALLEL, CONDITIONAL = {"connection_type": "parallel"}, {"connection_type": "conditional"}
 

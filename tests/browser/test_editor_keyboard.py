@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.editor import (
@@ -17,6 +18,8 @@ from tests.browser.editor import (
     fault,
     published,
 )
+
+pytestmark = pytest.mark.once
 
 OpenEditor = Callable[..., Page]
 

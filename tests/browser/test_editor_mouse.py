@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.editor import (
@@ -22,6 +23,8 @@ from tests.browser.editor import (
     setting,
     type_over,
 )
+
+pytestmark = pytest.mark.once
 
 OpenEditor = Callable[..., Page]
 

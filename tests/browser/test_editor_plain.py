@@ -24,6 +24,8 @@ from tests.browser.stage import Stage
 from tests.browser.test_widths import EXCESS, LONG, PHONE
 from tests.browser.window import wait_for_end
 
+pytestmark = pytest.mark.once
+
 OpenEditor = Callable[..., Page]
 PLAIN = {"java_script_enabled": False}
 

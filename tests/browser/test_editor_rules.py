@@ -12,6 +12,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 OpenEditor = Callable[..., Page]
 GATE = {"name": "Gate", "connection_type": "conditional", "condition": 'contains("yes")'}
 BRANCH = {"connection_type": "parallel"}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.editor import cards, control, expect_saved, expect_stages, publish, published
 from tests.browser.window import send, wait_for_end
+
+pytestmark = pytest.mark.once
 
 OpenEditor = Callable[..., Page]
 

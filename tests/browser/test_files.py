@@ -15,6 +15,8 @@ from tests.browser.window import composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 from tests.pictures import picture
 
+pytestmark = pytest.mark.once
+
 RUN = "section[data-run]"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 FENCED = b"# Plan\n\n```py\nprint(1)\n```\n"

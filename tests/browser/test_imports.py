@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+pytestmark = pytest.mark.once
+
 OpenPage = Callable[..., Page]
 ADA: dict[str, object] = {"name": "Ada", "model": "default"}
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+pytestmark = pytest.mark.once
+
 DEMO = Path(__file__).parents[2] / "chains/demo/research-three-critics.json"
 OpenPage = Callable[..., Page]
 

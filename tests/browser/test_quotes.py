@@ -12,6 +12,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import article, composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 RUN = "section[data-run]"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SAID = "The bridge holds.\n\nIts piers are **new**, its deck is not."

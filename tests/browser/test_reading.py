@@ -11,6 +11,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import answers, article, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 NOTES = "Said so[^1].\n\n" + "A line.\n\n" * 60 + "[^1]: By *somebody*.\n\nThe end."
 CODE = "Before.\n\n```python\n" + "x = 'long' * 7 + " * 40 + "1\n"
 

@@ -13,6 +13,8 @@ from tests.browser.window import article, column, is_purple, open_chain, send, w
 from tests.loopback.script import Fault, Script
 from tests.loopback.server import KEY
 
+pytestmark = pytest.mark.once
+
 MESSAGE = "Is a <b>crow</b> clever?"
 PHONE = {"width": 390, "height": 844}
 

@@ -11,6 +11,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import columns, is_purple, send, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 LIST = "#session-list"
 MODELS = ("GPT-4.1", "Claude Haiku 4.5")
 

@@ -11,6 +11,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import article, column, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESK = {"viewport": {"width": 1440, "height": 900}}
 ENTRANCES = ("/welcome/", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/")

@@ -11,6 +11,8 @@ from tests.browser.stage import Stage
 from tests.browser.test_first_visit import PASSWORD, sign_up
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 RUN = "section[data-run]"
 # The first real model of the catalogue is the one that demo chains use.
 DEFAULT_MODEL = "gpt-6.1-sol"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import environment
-from tests.servers import CommandProcess, Server, own_database
+from tests.servers import CommandProcess, Server, lay_out, own_database
 from tests.services import Redis
 
 
@@ -61,14 +60,14 @@ class Site:
 def site(folder: Path, *, workers: int = 2, database: str = "", **variables: str) -> Iterator[Site]:
     """Serve an installation of the suite's set-up, with that many worker hosts if they are separate."""
     with contextlib.ExitStack() as stack:
+        lay_out(folder)
         if not environment.has_services():
             hosts = Site(Server(folder, variables))
             workers = 0
         else:
             redis = stack.enter_context(Redis())
-            cluster = os.environ[environment.DATABASE_VARIABLE]
             shared = {
-                "DATABASE_URL": database or stack.enter_context(own_database(cluster)),
+                "DATABASE_URL": database or own_database(),
                 "REDIS_URL": redis.url,
                 "RUN_WORKERS": "separate",
             }

@@ -15,6 +15,8 @@ from tests.integration.programs import Answer, Program, question
 from tests.servers import CommandProcess, Server
 from tests.services import PostgreSQL, Redis
 
+pytestmark = pytest.mark.once
+
 PATIENCE_S = 60.0
 POOL = 3
 COOKIE = {"Cookie": f"sessionid={'x' * 32}"}

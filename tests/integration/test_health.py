@@ -17,6 +17,8 @@ import pytest
 from tests.servers import CommandProcess, Server
 from tests.services import PostgreSQL, Redis
 
+pytestmark = pytest.mark.once
+
 PATIENCE_S = 30.0
 SECRETS = ("postgres", "127.0.0.1", "redis", "Traceback", "Error", "password")
 

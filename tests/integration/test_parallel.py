@@ -55,7 +55,7 @@ def loopback() -> Iterator[LoopbackProvider]:
 
 @pytest.fixture(scope="module")
 def site(loopback: LoopbackProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with installation(tmp_path_factory.mktemp("parallel"), **loopback.environment()) as running:
+    with installation(tmp_path_factory.mktemp("parallel"), loopback.environment()) as running:
         yield running
 
 

@@ -40,6 +40,7 @@ def run(*command: str, folder: Path = ROOT, **variables: str) -> subprocess.Comp
     )
 
 
+@pytest.mark.once
 class TestVariables:
     def test_they_are_found(self):
         assert {"DATABASE_URL", "PORT", "OPENAI_API_KEY", "OLLAMA_BASE_URL"} <= VARIABLES
@@ -54,6 +55,7 @@ class TestVariables:
         assert set(PINNED) | {"VAR_DIR"} == VARIABLES
 
 
+@pytest.mark.once
 class TestLock:
     @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
     def test_every_package_has_its_version_and_hashes(self, name: str):
@@ -77,6 +79,7 @@ class TestTables:
         call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
+@pytest.mark.once
 class TestEnvironmentScript:
     """``make run`` on a machine where something is missing."""
 
@@ -110,6 +113,7 @@ class TestEnvironmentScript:
         assert "could not install the packages of requirements.txt" in changed.stderr
 
 
+@pytest.mark.once
 class TestSystemPackagesScript:
     def test_it_names_one_command_where_it_may_not_install(self, tmp_path: Path):
         for tool in ("id", "ls", "sh"):
@@ -123,6 +127,7 @@ class TestSystemPackagesScript:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.once
 class TestServices:
     def test_they_live_as_long_as_the_command_and_pass_on_its_exit_code(self):
         show = "import os; print(os.environ['CHAINCHAT_TEST_REDIS_URL']); raise SystemExit(3)"
@@ -143,7 +148,7 @@ class TestServe:
     """``manage.py serve``, which is what ``make run`` starts."""
 
     def test_the_first_start_prints_a_link_that_makes_the_administrator(self, start_server: StartServer):
-        server = start_server()
+        server = start_server(is_fresh=True)
         assert server.web
         server.web.wait_for("works once")
         link = re.search(rf"works once\): ({server.url}/setup/\S+/)", server.log.read_text())
@@ -151,7 +156,7 @@ class TestServe:
         assert httpx.get(link[1], trust_env=False).status_code == 200
 
     def test_the_page_of_a_stranger_comes_with_its_styles(self, start_server: StartServer):
-        server = start_server()
+        server = start_server(is_fresh=True)
         page = httpx.get(f"{server.url}/", trust_env=False, follow_redirects=True)
         assert page.status_code == 200
         styles = re.findall(r'href="(/static/[^"]+\.css)"', page.text)

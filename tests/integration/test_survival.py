@@ -39,7 +39,7 @@ def loopback() -> Iterator[LoopbackProvider]:
 
 @pytest.fixture(scope="module")
 def site(loopback: LoopbackProvider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with installation(tmp_path_factory.mktemp("survival"), **loopback.environment()) as running:
+    with installation(tmp_path_factory.mktemp("survival"), loopback.environment()) as running:
         yield running
 
 
