@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ HEARTBEAT_S = 1.0
 # Code points of an attempt's reasoning that are shown live; the rest is there when the attempt has ended.
 REASONING_LIMIT = 64_000
 SEND_LIMIT_S = 5.0
+# How long whoever sent a message waits for its run to begin; and what its requests need to be on their way.
+BEGIN_LIMIT_S, REQUESTS_S = 0.1, 0.01
 
 Notice = list[Any]
 
@@ -72,6 +75,37 @@ def encode(notices: list[Notice]) -> dict[str, Any]:
     return {"type": "live.frame", "data": orjson.dumps(notices)}
 
 
+class Beginnings:
+    """The runs that this process was just asked for: their calls go before all that is drawn of them.
+
+    Pages are drawn in threads of the same interpreter: side by side with them the first request of a run
+    leaves after 25 to 60 ms instead of 10 to 15, and the last of 64 after 60 to 280 instead of 30 to 60.
+    """
+
+    def __init__(self) -> None:
+        self.are_here = False
+        self._awaited: dict[int, threading.Event] = {}
+
+    def expect(self, run_id: int) -> None:
+        """Remember a run before anybody is told of it."""
+        if self.are_here:
+            self._awaited[run_id] = threading.Event()
+
+    def wait(self, run_id: int) -> None:
+        """Block this thread until the run's first calls are out, or for a tenth of a second."""
+        if begun := self._awaited.get(run_id):
+            begun.wait(BEGIN_LIMIT_S)
+            del self._awaited[run_id]
+
+    def note(self, run_id: int) -> None:
+        """Take from the event loop that a stage of a run starts."""
+        if begun := self._awaited.get(run_id):
+            asyncio.get_running_loop().call_later(REQUESTS_S, begun.set)
+
+
+beginnings = Beginnings()
+
+
 class SessionSender:
     """Gathers the events of one session and sends them as frames, in order, while a run is live."""
 
@@ -90,6 +124,8 @@ class SessionSender:
         if isinstance(event, TextDelta | ReasoningDelta):
             self._gather(event)
         else:
+            if isinstance(event, StepStarted):
+                beginnings.note(event.run)
             self._move_texts()
             self._notices.append(_ENCODERS[type(event)](event))
             self._soon()
@@ -175,7 +211,9 @@ class Broadcasts:
 
 def hint_execute(run_id: int) -> None:
     """Tell the workers that a run waits. They would find it by themselves within seconds."""
+    beginnings.expect(run_id)
     _hint(lambda layer: layer.send(RUN_CHANNEL, {"type": "run.execute", "run": run_id}))
+    beginnings.wait(run_id)
 
 
 def hint_stop(run_id: int) -> None:

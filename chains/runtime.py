@@ -19,7 +19,7 @@ from chains.engine.loading import load_run
 from chains.engine.member import OpenProvider
 from chains.engine.spec import RunSpec
 from chains.engine.takeover import Takeover, lapsed_runs, take_over
-from chains.live import Broadcasts, hint_execute_async, hint_session_async
+from chains.live import Broadcasts, beginnings, hint_execute_async, hint_session_async
 from chains.providers.registry import open_provider
 
 logger = logging.getLogger("chains.runtime")
@@ -231,6 +231,7 @@ def install(runtime: Runtime) -> None:
     """Make this the runtime of the process."""
     global _current
     _current = runtime
+    beginnings.are_here = True
 
 
 def current() -> Runtime:

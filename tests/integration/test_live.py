@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import pytest
 import pytest_asyncio
 from channels.layers import get_channel_layer
 
@@ -26,6 +28,7 @@ from chains.live import (
     HEARTBEAT_S,
     REASONING_LIMIT,
     RUN_CHANNEL,
+    Beginnings,
     Broadcasts,
     SessionSender,
     encode,
@@ -228,3 +231,37 @@ class TestHints:
 
     async def test_a_frame_is_one_bytes_value(self):
         assert isinstance(encode([["look"]])["data"], bytes)
+
+
+class TestBeginnings:
+    async def test_whoever_sent_a_message_goes_on_when_the_calls_of_its_run_are_out(self):
+        beginnings = Beginnings()
+        beginnings.are_here = True
+        beginnings.expect(7)
+        order: list[str] = []
+
+        def send() -> None:
+            beginnings.wait(7)
+            order.append("drawn")
+
+        async def begin() -> None:
+            await asyncio.sleep(0.02)
+            order.append("begun")
+            beginnings.note(7)
+
+        await asyncio.gather(asyncio.to_thread(send), begin())
+        assert order == ["begun", "drawn"]
+
+    async def test_a_run_that_has_to_wait_for_its_place_keeps_nobody(self):
+        beginnings = Beginnings()
+        beginnings.are_here = True
+        beginnings.expect(7)
+        await asyncio.wait_for(asyncio.to_thread(beginnings.wait, 7), 10)
+        # One that begins later is nobody's.
+        beginnings.note(7)
+
+    def test_nobody_waits_for_what_another_process_carries_out(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("chains.live.BEGIN_LIMIT_S", threading.TIMEOUT_MAX)
+        beginnings = Beginnings()
+        beginnings.expect(7)
+        beginnings.wait(7)

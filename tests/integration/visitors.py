@@ -156,6 +156,7 @@ class Window:
             "Origin": visitor.site.url,
         }
         self.told: list[tuple[float, dict[str, Any]]] = []
+        self._ends: dict[int, float] = {}
         self.close_code: int | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), name="window", daemon=True)
@@ -180,23 +181,18 @@ class Window:
 
     def end_of(self, run: int) -> float:
         """Wait until the window was told that a run has ended; return when."""
-        self.wait_for(lambda: bool(self._ends(run)), f"the end of run {run}")
-        return self._ends(run)[0]
+        self.wait_for(lambda: run in self._ends, f"the end of run {run}")
+        return self._ends[run]
 
     def has_heard_the_end_of(self, run: int) -> bool:
         """Whether the window was told by now that a run has ended."""
         with self._changed:
-            return bool(self._ends(run))
+            return run in self._ends
 
     def wait_until_closed(self) -> int | None:
         """Wait until the server closes the socket; return its close code."""
         self.wait_for(lambda: self.close_code is not None, "that the server closes")
         return self.close_code
-
-    def _ends(self, run: int) -> list[float]:
-        return [
-            at for at, told in self.told if any(shown.id == run and shown.has_ended for shown in _runs(told))
-        ]
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -223,8 +219,12 @@ class Window:
         self._closing = loop.create_task(socket.close(), name="window-close")
 
     def _note(self, told: dict[str, Any]) -> None:
+        now = time.monotonic()
+        # Once: to read a band of many columns again with each frame would keep a provider from sending.
+        ended = [shown.id for shown in _runs(told) if shown.has_ended]
         with self._changed:
-            self.told.append((time.monotonic(), told))
+            self.told.append((now, told))
+            self._ends = dict.fromkeys(ended, now) | self._ends
             self._changed.notify_all()
 
 
