@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import staticfiles_storage
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.core.management import call_command
 from django.utils.safestring import SafeString, mark_safe
 from servestatic.storage import CompressedManifestStaticFilesStorage
 
+SHEET = "css/app.css"
+
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):
-    """Names every file after its content, the modules that scripts import too: no browser mixes versions."""
+    """Names every file after its content, the modules that scripts import too: no browser mixes versions.
+
+    The one stylesheet has what it imports inside itself: one request, and no second round to the server.
+    """
 
     support_js_module_import_aggregation = True
+
+    def post_process(
+        self, paths: dict[str, tuple[Any, str]], **options: Any
+    ) -> Iterator[tuple[Any, Any, Any]]:
+        """Process the files that were collected; ``paths`` has the storage of each and its name there."""
+        _, name = paths[SHEET]
+        yield from super().post_process(paths | {SHEET: (_JoinedSheet(), name)}, **options)
+
+
+class _JoinedSheet:
+    def open(self, name: str) -> ContentFile:
+        text = _stylesheet("app")
+        imported = re.findall(r'^@import url\("([\w-]+)\.css"\);$', text, re.MULTILINE)
+        return ContentFile(_joined(imported).encode(), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +58,14 @@ class Styles:
 @cache
 def inline_styles(names: Sequence[str]) -> Styles:
     """Join stylesheets of ours, in the order of the layers that ``app.css`` declares."""
-    order = _stylesheet("app").partition("@import")[0]
-    text = "\n".join([order, *map(_stylesheet, names)])
+    text = _joined(names)
     digest = b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Styles(mark_safe(text), f"sha256-{digest}")  # noqa: S308 - our own files
+
+
+def _joined(names: Sequence[str]) -> str:
+    order = _stylesheet("app").partition("@import")[0]
+    return "\n".join([order, *map(_stylesheet, names)])
 
 
 def _stylesheet(name: str) -> str:

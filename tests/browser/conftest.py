@@ -34,6 +34,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--disable-gpu",
 ]
 
 
@@ -45,7 +46,7 @@ def chromium() -> Iterator[Browser]:
     asynchronous tests and Django's database need none.
     """
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, "Chromium is missing: apt-get install chromium"
+    assert program, "Chromium is missing: apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser

@@ -311,7 +311,7 @@ def test_a_long_session_is_folded_renamed_and_deleted(
     stage.play(Ada=SHORT)
     page = window()
     open_chain(page, "Solo")
-    for number in range(21):
+    for number in range(6):
         send(page, f"Message {number}")
         expect(page.locator("section[data-run]")).to_have_count(number + 1)
         wait_for_end(page)

@@ -162,7 +162,11 @@ class TestServe:
         styles = re.findall(r'href="(/static/[^"]+\.css)"', page.text)
         assert styles
         for address in styles:
-            assert httpx.get(server.url + address, trust_env=False).status_code == 200
+            sheet = httpx.get(server.url + address, trust_env=False)
+            assert sheet.status_code == 200
+            # No second round for what it imports.
+            assert "@import" not in sheet.text
+            assert ".landing" in sheet.text
 
     def test_the_next_start_keeps_what_people_made_and_prints_no_link(self, start_server: StartServer):
         server = start_server()
