@@ -238,7 +238,7 @@ def long_answer(stage: Stage) -> tuple[float, float, float]:
 def set_up() -> Iterator[Stage]:
     """Have a server, its provider and a browser."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, "Chromium is missing: apt-get install chromium"
+    assert program, "Chromium is missing: apt-get install chromium-headless-shell"
     with (
         tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as folder,
         LoopbackProvider() as loopback,

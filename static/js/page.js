@@ -117,6 +117,8 @@ export function bandCame(band) {
   for (const other of runs.querySelectorAll(":scope > [data-run]")) {
     if (other !== band && !isLiveRun(other)) other.querySelector(".band-fold").open = false;
   }
+  // One that was over before it could be drawn has ended for whoever looks elsewhere, too.
+  if (!isLiveRun(band)) tellEnd(band, band.dataset.runStatus);
   band.scrollIntoView({ block: "start", behavior: "smooth" });
 }
 

@@ -1,4 +1,4 @@
-"""axe-core finds nothing wrong with any page in any state, in both themes, at a desk and on a phone.
+"""axe-core finds nothing wrong with any page in any state, in either theme, at a desk and on a phone.
 
 The editor and the admin have a file of their own.
 """

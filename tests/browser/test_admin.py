@@ -14,6 +14,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import PATIENCE_MS, open_chain, send, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 BOSS = "carol"
 PROMOTE = """
 from chains.models import User

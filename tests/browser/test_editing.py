@@ -102,7 +102,7 @@ class TestEditing:
         ask(page, "A question", 1)
         link = page.get_by_role("link", name="Edit and run again")
         link.focus()
-        assert link.evaluate("(link) => getComputedStyle(link).opacity") == "1"
+        expect(link).to_have_css("opacity", "1")
         page.keyboard.press("Enter")
         expect(composer(page)).to_be_focused()
         page.keyboard.type(", and why?")

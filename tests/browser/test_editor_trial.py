@@ -12,6 +12,8 @@ from tests.browser.stage import MODELS, Stage
 from tests.browser.window import article, assert_shows_what_is_stored, columns, until, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 OpenEditor = Callable[..., Page]
 STEADY = Script(tokens=80, tps=50)
 ENDLESS = Script(tokens=2_000, tps=40)

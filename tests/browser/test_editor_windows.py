@@ -9,6 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.editor import bring_in, cards, control, expect_saved, expect_stages, setting
 
+pytestmark = pytest.mark.once
+
 OpenEditor = Callable[..., Page]
 NOTICE = "#editor-notice"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.stage import Stage
 from tests.browser.window import (
@@ -38,12 +38,11 @@ def milliseconds(text: str) -> float:
     return float(found[1]) * UNITS[found[2]]
 
 
-def edges(lane: Locator) -> tuple[float, float]:
-    """Return where a lane's bar begins and ends on the screen."""
-    first, last = lane.locator("rect").first.bounding_box(), lane.locator("rect").last.bounding_box()
-    assert first
-    assert last
-    return first["x"], last["x"] + last["width"]
+# In one look: the waterfall is drawn anew when a run's last figures come.
+EDGES = """(lanes) => lanes.map((lane) => {
+  const bars = [...lane.querySelectorAll("rect")].map((bar) => bar.getBoundingClientRect());
+  return [bars.at(0).left, bars.at(-1).right];
+})"""
 
 
 def test_the_timeline_shows_the_group_side_by_side_and_the_next_agent_after_it(stage: Stage, page: Page):
@@ -54,7 +53,7 @@ def test_the_timeline_shows_the_group_side_by_side_and_the_next_agent_after_it(s
     lanes = page.locator(".waterfall-lane")
     expect(lanes).to_have_count(4)
 
-    ada, ben, cleo, dan = (edges(lane) for lane in lanes.all())
+    ada, ben, cleo, dan = lanes.evaluate_all(EDGES)
     starts, ends = zip(ada, ben, cleo, strict=True)
     assert max(starts) < min(ends)
     assert max(ends) <= dan[0] + 1

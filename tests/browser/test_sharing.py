@@ -14,6 +14,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 SYSTEM = "You are careful."
 
 

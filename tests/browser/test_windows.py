@@ -50,7 +50,7 @@ def assert_same_after_a_reload(page: Page) -> None:
 
 def test_a_window_opened_in_the_middle_ends_with_the_same_text(stage: Stage, window: Callable[..., Page]):
     stage.play(
-        Ada=Script(text=MARKDOWN, tps=60), Ben=Script(text=MARKDOWN, tps=90), Cleo=Script(tokens=60, tps=30)
+        Ada=Script(text=MARKDOWN, tps=20), Ben=Script(text=MARKDOWN, tps=90), Cleo=Script(tokens=180, tps=30)
     )
     first, second = window(), window()
     open_chain(first, "Trio")

@@ -120,7 +120,7 @@ class TestSystemPackagesScript:
             (tmp_path / tool).symlink_to(shutil.which(tool) or "")
         done = run("scripts/system-packages", PATH=str(tmp_path))
         assert done.returncode == 1
-        assert re.search(r"sudo apt-get install chromium .*redis-server$", done.stderr, re.M)
+        assert re.search(r"sudo apt-get install chromium-headless-shell .*redis-server$", done.stderr, re.M)
 
     def test_it_is_silent_when_nothing_is_missing(self):
         done = run("scripts/system-packages")
