@@ -124,6 +124,8 @@ def keep_chain(*, chain: Chain, name: str) -> Chain:
 @transaction.atomic
 def delete_chain(*, chain: Chain) -> None:
     """Delete a chain; one that has runs, or sessions that stand on it, is archived instead."""
+    # The draft first, as every edit does: whoever locks them the other way round meets it in a deadlock.
+    list(ChainVersion.objects.drafts().select_for_update().filter(chain=chain).values_list("pk"))
     Chain.objects.select_for_update().filter(pk=chain.pk).first()
     has_runs = Run.objects.filter(chain_version__chain=chain).exists()
     now = timezone.now()

@@ -84,3 +84,21 @@ def test_tags_saved_with_a_draft_and_publications_never_wait_for_one_another(cha
     # So nobody who holds the draft asks for the person.
     with no_query_about('FROM "chains_user"'):
         file_it("last")
+
+
+def test_a_chain_is_deleted_while_it_is_edited_and_nobody_waits_for_ever(alice: User):
+    for number in range(8):
+        chain = critics(alice)
+        draft = draft_of(chain)
+
+        def rename(draft: ChainVersion = draft, chain: Chain = chain, number: int = number) -> object:
+            fields = {"name": f"Renamed {number}", "tags": "birds"}
+            return actions.save_settings(chain=chain, draft=draft, fields=fields, revision=0)
+
+        def delete(chain: Chain = chain) -> object:
+            return actions.delete_chain(chain=Chain.objects.get(pk=chain.pk))
+
+        edited, deleted = at_once(rename, delete)
+        assert deleted is None
+        assert isinstance(edited, ChainVersion | actions.ActionError), edited
+        assert not Chain.objects.filter(pk=chain.pk).exists()
