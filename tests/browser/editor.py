@@ -15,7 +15,7 @@ MODEL = "openai/gpt-4.1"
 # High enough that nothing has to be scrolled to while it is dragged.
 TALL = {"viewport": {"width": 1440, "height": 2400}}
 PATIENCE_MS = 15_000
-LOOK_EVERY_MS = 30
+LOOK_EVERY_MS = 60
 
 _HAIKU = {"model": "anthropic/claude-haiku-4-5"}
 # Two opinions at the same time, a router with exclusive branches, and a last agent with a rule.

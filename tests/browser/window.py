@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 PATIENCE_MS = 20_000
-LOOK_EVERY_MS = 30
+LOOK_EVERY_MS = 60
 
 # One look: everything is read in the same moment, so that columns can be compared with one another.
 READ = """() => [...document.querySelectorAll("article[data-step-index]")].map((column) => {
