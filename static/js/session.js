@@ -181,8 +181,6 @@ function paint(touched) {
 // The answer to our own message brings its band too, before or after the socket does: one of them stays.
 document.addEventListener("htmx:load", (event) => {
   const band = event.detail.elt;
-  // It was drawn a moment ago, too: its run may be over.
-  if (band.id === "composer") page.showLife();
   if (!band.matches?.("[data-run]")) return;
   page.showLocalTimes(band);
   const [first, ...others] = document.querySelectorAll(`[id="${band.id}"]`);
