@@ -95,7 +95,8 @@ class Beginnings:
         """Block this thread until the run's first calls are out, or for a tenth of a second."""
         if begun := self._awaited.get(run_id):
             begun.wait(BEGIN_LIMIT_S)
-            del self._awaited[run_id]
+            # Somebody else may have sent the same request again, and waited for the same run.
+            self._awaited.pop(run_id, None)
 
     def note(self, run_id: int) -> None:
         """Take from the event loop that a stage of a run starts."""

@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page, in either theme, at a desk and on a phone."""
+"""What axe-core finds wrong with a page, in both themes, at a desk and on a phone."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from typing import Any, Literal
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page, expect
 
-from tests.browser.stage import Stage
-
 Theme = Literal["light", "dark"]
 
 # One that axe leaves out unless it is asked: fingers need 24 pixels (WCAG 2.2, level AA).
-RULES = {"target-size": {"enabled": True}}
+ALL_RULES: dict[str, Any] = {"rules": {"target-size": {"enabled": True}}}
+# All that a theme changes.
+COLOURS: dict[str, Any] = {"runOnly": ["color-contrast"]}
 # As high as pages are long, so that nothing lies beneath a bar that stays in its place.
 DESK, PHONE = (1440, 4_000), (390, 6_000)
-# A theme changes colours alone, and a size what is where: each is looked at once.
-LOOKS: tuple[tuple[tuple[int, int], Theme], ...] = ((DESK, "light"), (PHONE, "dark"))
+LOOKS: tuple[tuple[tuple[int, int], Theme, dict[str, Any]], ...] = (
+    (DESK, "light", ALL_RULES),
+    (DESK, "dark", COLOURS),
+    (PHONE, "light", COLOURS),
+    (PHONE, "dark", ALL_RULES),
+)
 # The links of Django's admin take a moment to change from one theme's colour to the other's.
-RUN = """async (rules) => {
+RUN = """async (options) => {
   const changes = document.getAnimations().filter((one) => one instanceof CSSTransition);
   await Promise.allSettled(changes.map((change) => change.finished));
-  return (await axe.run({ resultTypes: ["violations"], preload: false, rules })).violations;
+  return (await axe.run({ resultTypes: ["violations"], preload: false, ...options })).violations;
 }"""
 
 
@@ -31,19 +35,19 @@ class Findings(list[str]):
 
     def look(self, page: Page, state: str, again: Callable[[], object] | None = None) -> None:
         """Let axe look at a page as it is. ``again`` restores what another size of the window closes."""
-        for (width, height), theme in LOOKS:
+        for (width, height), theme, options in LOOKS:
             page.set_viewport_size({"width": width, "height": height})
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             if again:
                 again()
-            self += [f"{state}, {theme}, {width} pixels: {fault}" for fault in faults(page)]
+            self += [f"{state}, {theme}, {width} pixels: {fault}" for fault in faults(page, options)]
 
 
-def faults(page: Page) -> list[str]:
+def faults(page: Page, options: dict[str, Any]) -> list[str]:
     """Return a line for each element that breaks a rule."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    found = page.evaluate(RUN, RULES)
+    found = page.evaluate(RUN, options)
     return [_line(violation, node) for violation in found for node in violation["nodes"]]
 
 
@@ -51,11 +55,6 @@ def _line(violation: dict[str, Any], node: dict[str, Any]) -> str:
     why = [check["message"] for kind in ("any", "all", "none") for check in node[kind]]
     where = " ".join(str(part) for part in node["target"])
     return f"{violation['id']} ({violation['impact']}) {where}: {'; '.join(why)}"
-
-
-def do(stage: Stage, code: str) -> None:
-    """Let the installation carry out some code."""
-    stage.server.do(code)
 
 
 def look_at(found: Findings, page: Page, *addresses: str) -> None:

@@ -1,4 +1,4 @@
-"""axe-core finds nothing wrong with any page in any state, in either theme, at a desk and on a phone.
+"""axe-core finds nothing wrong with any page in any state, in both themes, at a desk and on a phone.
 
 The editor and the admin have a file of their own.
 """
@@ -15,7 +15,7 @@ import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.axe import Findings, do, import_chain, look_at, sit_down
+from tests.browser.axe import Findings, import_chain, look_at, sit_down
 from tests.browser.corpus import MARKDOWN
 from tests.browser.line import open_line
 from tests.browser.stage import OWNER, Stage, chain_file
@@ -86,7 +86,7 @@ def test_the_pages_that_everybody_sees(found: Findings, guest: Page) -> None:
 
 
 def test_the_link_that_makes_the_administrator(found: Findings, guest: Page, stage: Stage) -> None:
-    do(stage, NO_ADMINISTRATOR)
+    stage.server.do(NO_ADMINISTRATOR)
     link = re.search(r"/setup/\S+/", stage.server.manage("admin_link").stdout)
     assert link
     look_at(found, guest, link[0])
@@ -149,11 +149,11 @@ def code_of(page: Page) -> str:
 @contextmanager
 def broken(stage: Stage) -> Iterator[None]:
     """Take away what the editor's page reads."""
-    do(stage, SQL.format(BREAK))
+    stage.server.do(SQL.format(BREAK))
     try:
         yield
     finally:
-        do(stage, SQL.format(MEND))
+        stage.server.do(SQL.format(MEND))
 
 
 def look_at_error(found: Findings, page: Page, status: int) -> None:
@@ -178,7 +178,7 @@ def test_what_is_refused(found: Findings, window: Callable[..., Page], stage: St
     page.get_by_role("button", name="New chain").first.click()
     page.locator(".gap-add").first.evaluate("form => { form.elements.index.value = 'x'; form.submit() }")
     look_at_error(found, page, 400)
-    do(stage, HELPER.format("helper"))
+    stage.server.do(HELPER.format("helper"))
     page.goto("/admin/chains/provider/add/")
     look_at_error(found, page, 403)
     page.goto("/accounts/reauthenticate/")

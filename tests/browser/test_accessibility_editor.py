@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.axe import Findings, do, import_chain, look_at, sit_down
+from tests.browser.axe import Findings, import_chain, look_at, sit_down
 from tests.browser.stage import Stage, chain_file
 from tests.browser.test_admin import BOSS, PROMOTE
 from tests.browser.window import article, open_chain, send, wait_for_end
@@ -215,7 +215,7 @@ def test_a_test_run_beside_the_editor(found: Findings, window: Callable[..., Pag
 
 def test_the_admin(found: Findings, window: Callable[..., Page], stage: Stage) -> None:
     stage.cookie_of(BOSS)
-    do(stage, PROMOTE.format(name=BOSS))
+    stage.server.do(PROMOTE.format(name=BOSS))
     stage.play(Ada=ENDLESS, Ben=ENDLESS)
     page, alice = window(BOSS), window()
     open_chain(alice, "Pair")

@@ -271,3 +271,14 @@ class TestBeginnings:
         beginnings = Beginnings()
         beginnings.expect(7)
         beginnings.wait(7)
+
+    async def test_a_request_that_came_twice_keeps_neither_sender(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("chains.live.BEGIN_LIMIT_S", 5.0)
+        beginnings = Beginnings()
+        beginnings.are_here = True
+        beginnings.expect(7)
+        senders = [asyncio.to_thread(beginnings.wait, 7) for _ in range(2)]
+        waiting = asyncio.gather(*senders)
+        await asyncio.sleep(0.2)
+        beginnings.note(7)
+        assert await waiting == [None, None]
