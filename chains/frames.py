@@ -155,7 +155,8 @@ def _remember(column: queries.Column, page: Page) -> None:
 
 
 def _label(page: Page, step: int, status: str) -> dict[str, str]:
-    if step not in page.labels:
+    if step not in page.labels and status in LIVE_STEP:
+        # The page has these words with the column.
         return {}
-    parallel, waiting_for = page.labels[step]
+    parallel, waiting_for = page.labels.get(step, (False, ""))
     return {"label": queries.status_label(parallel=parallel, status=status, waiting_for=waiting_for)}

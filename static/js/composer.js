@@ -3,6 +3,7 @@ import { makesLines, sends } from "./enter.js";
 
 const MAX_ROWS_PX = 320;
 const TOO_MUCH = 413;
+let isNextMeant = false; // what stands in the field shall go as soon as the answer to the last message is here
 const field = () => document.querySelector("[data-composer] textarea[name=input]");
 
 export function grow(textarea) {
@@ -36,18 +37,30 @@ function prepare(textarea) {
   if (makesLines.matches) textarea.setAttribute("enterkeyhint", "enter");
 }
 
+function submit(form) {
+  const send = form.querySelector("[data-send]");
+  if (send.disabled) isNextMeant = true;
+  else if (!send.hidden) form.requestSubmit(send);
+}
+
 const isField = (element) => element.matches("[data-composer] textarea[name=input]");
 
 document.addEventListener("input", (event) => isField(event.target) && grow(event.target));
 document.addEventListener("keydown", (event) => {
   if (!isField(event.target) || !sends(event)) return;
   event.preventDefault();
-  const form = event.target.form;
-  if (!form.querySelector("[data-send]").hidden) form.requestSubmit(form.querySelector("[data-send]"));
+  submit(event.target.form);
 });
-document.addEventListener("htmx:afterSettle", () => {
+document.addEventListener("htmx:afterSettle", (event) => {
   const textarea = field();
-  if (textarea) prepare(textarea);
+  if (!textarea) return;
+  prepare(textarea);
+  if (event.target.id !== "composer" || !isNextMeant) return;
+  isNextMeant = false;
+  if (textarea.value.trim()) submit(textarea.form);
+});
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.matches?.("[data-composer]") && !detail.successful) isNextMeant = false;
 });
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt.id !== "composer") return;

@@ -132,8 +132,8 @@ def installed_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]
 
 @pytest.fixture
 def stage(installed_stage: Stage) -> Stage:
-    """The installation whose models are scripted, with no script and no call yet."""
-    installed_stage.loopback.reset()
+    """The installation whose models are scripted, with no script, no call and no live run yet."""
+    installed_stage.clear()
     return installed_stage
 
 

@@ -57,6 +57,18 @@ owner = User.objects.get(username={owner!r})
 for text in json.loads(pathlib.Path({path!r}).read_text()):
     actions.import_chain(owner=owner, file=parse_chain_file(text))
 """
+# A run that an earlier test left behind would stand in the next one's lists, and take its time.
+END_RUNS = """
+import time
+from chains import actions
+from chains.models import Run
+for run in Run.objects.live():
+    actions.stop_run(run=run)
+deadline = time.monotonic() + 20
+while Run.objects.live().exists():
+    assert time.monotonic() < deadline, "a run does not stop"
+    time.sleep(0.05)
+"""
 
 
 class Stage:
@@ -72,6 +84,11 @@ class Stage:
         if person not in self._cookies:
             self._cookies[person] = self.server.session_cookie(person)
         return self._cookies[person]
+
+    def clear(self) -> None:
+        """Forget scripts and calls, and end what still runs."""
+        self.server.do(END_RUNS)
+        self.loopback.reset()
 
     def play(self, **scripts: Script) -> None:
         """Let agents answer like this from now on: ``play(Ada=Script(tps=40))``."""

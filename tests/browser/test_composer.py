@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.stage import Stage
 from tests.browser.window import composer, open_chain, send, wait_for_end
@@ -107,3 +107,26 @@ def test_a_message_survives_an_unreachable_server(stage: Stage, page: Page):
     composer(page).press("Enter")
     wait_for_end(page)
     expect(page.locator(RUN)).to_have_count(1)
+
+
+def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next(stage: Stage, page: Page):
+    """The run may be over before the request that began it is answered: its window watches by itself."""
+    stage.play(Ada=Script(text="Quick."))
+    open_chain(page, "Solo")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route(
+        "**/send",
+        lambda route: route.continue_() if held else held.append((route, route.fetch())),
+    )
+    send(page, "What is it?")
+    wait_for_end(page)
+    # Once more by mistake, then the next one: the first alone is on its way.
+    composer(page).press("Control+Enter")
+    send(page, "And on the left?")
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    expect(page.locator("section[data-run]")).to_have_count(2)
+    wait_for_end(page)
+    expect(composer(page)).to_have_value("")
+    said = [call.body["messages"][-1]["content"] for call in stage.calls_of("Ada")]
+    assert said == ["What is it?", "And on the left?"]

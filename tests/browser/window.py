@@ -30,11 +30,13 @@ READ = """() => [...document.querySelectorAll("article[data-step-index]")].map((
     html: answer.innerHTML,
   };
 })"""
-# The newest run's status once it has ended and no answer waits for its digest.
+# The newest run's status once it has ended, no answer waits for its digest and no head for its last word.
 ENDED = """() => {
   const run = [...document.querySelectorAll("section[data-run]")].at(-1);
   const untold = "article:not([data-status=skipped]) [data-answer]:not([data-sha256]), [data-tail]";
   if (!run || ["queued", "running"].includes(run.dataset.runStatus) || run.querySelector(untold)) return null;
+  const isOld = (head) => head.dataset.stepStatus !== head.closest("[data-status]").dataset.status;
+  if ([...run.querySelectorAll(".column-head")].some(isOld)) return null;
   return run.querySelector(".run-summary").childElementCount ? run.dataset.runStatus : null;
 }"""
 COLOUR = """(element, property) => {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -101,21 +101,26 @@ class Proxy:
             self.refused += 1
             writer.transport.abort()
             return
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        # From here on, so that a cut also ends what is only about to be connected.
+        with self._aborted_at_the_end(writer), contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._carry(reader, writer)
-        writer.transport.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(*await self.wish(reader, writer))
-        ends = {writer, far_writer}
-        self._writers |= ends
-        try:
+        with self._aborted_at_the_end(far_writer):
+            if writer.transport.is_closing():
+                return
             self.connected(writer)
             await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
+
+    @contextlib.contextmanager
+    def _aborted_at_the_end(self, writer: asyncio.StreamWriter) -> Iterator[None]:
+        self._writers.add(writer)
+        try:
+            yield
         finally:
-            self._writers -= ends
-            for end in ends:
-                end.transport.abort()
+            self._writers.discard(writer)
+            writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while piece := await reader.read(PIECE):

@@ -72,8 +72,13 @@ class Watcher:
     def loses_the_line(self) -> None:
         """Lose the connection for a moment; the page comes back by itself."""
         banner = self.page.locator("#connection-lost")
-        self.line.snap()
-        expect(banner).to_be_visible()
+
+        def is_told() -> bool:
+            # A page just opened may have no line yet, and one that comes back at once is hardly seen.
+            self.line.snap()
+            return bool(banner.is_visible())
+
+        until(self.page, is_told)
         expect(banner).to_be_hidden()
 
     def reloads(self) -> None:

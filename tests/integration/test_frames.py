@@ -38,3 +38,14 @@ async def test_the_end_of_a_run_does_not_hide_that_a_page_lacks_a_text(answer: A
 
     (band,) = (await in_db(lambda: told(answer, page, asked, ended)))["bands"]
     assert digest("The whole answer.") in band["html"]
+
+
+@pytest.mark.parametrize(
+    ("status", "label"),
+    [("streaming", None), ("cancelled", "Stopped"), ("completed", "Completed"), ("failed", "Failed")],
+)
+def test_the_last_word_on_a_step_comes_with_its_status(status: str, label: str | None):
+    """A page that was rendered by a request has the words of live states with it, and no others."""
+    page = frames.Page(runs={1: "running"}, steps={2: "streaming"})
+    [told] = frames.from_change(Change(steps=[(1, 2, 1, status)]), page)["status"]
+    assert told.get("label") == label
