@@ -9,8 +9,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chainchat.settings")
 pages = get_asgi_application()
 
 # Consumers import models: only after Django is set up.
-from chains import routing  # noqa: E402
+from chains import routing, static_files  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": routing.http(pages), "websocket": routing.websocket, "channel": routing.channel}
+    {
+        "http": routing.http(static_files.before(pages)),
+        "websocket": routing.websocket,
+        "channel": routing.channel,
+    }
 )

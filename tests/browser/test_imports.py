@@ -63,9 +63,12 @@ def expect_faults(page: Page, paths: list[str], words: str) -> None:
 
 
 def upload(page: Page, content: bytes) -> None:
+    """Choose a file, and wait until what was said of the last one is gone."""
+    page.locator("#import-looked").evaluate("(part) => part.toggleAttribute('data-of-the-last')")
     page.get_by_label("A chain file").set_input_files(
         {"name": "chain.json", "mimeType": "application/json", "buffer": content}
     )
+    expect(page.locator("#import-looked[data-of-the-last]")).to_have_count(0)
 
 
 def no_chain_came(page: Page) -> None:

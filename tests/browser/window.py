@@ -30,10 +30,12 @@ READ = """() => [...document.querySelectorAll("article[data-step-index]")].map((
     html: answer.innerHTML,
   };
 })"""
-# The newest run's status once it has ended, no answer waits for its digest and no head for its last word.
+# The newest run's status once it has ended, no answer waits for its digest, no head for its last word
+# and no timeline for the server's own drawing.
 ENDED = """() => {
   const run = [...document.querySelectorAll("section[data-run]")].at(-1);
-  const untold = "article:not([data-status=skipped]) [data-answer]:not([data-sha256]), [data-tail]";
+  const answer = "article:not([data-status=skipped]) [data-answer]:not([data-sha256])";
+  const untold = [answer, "[data-tail]", "[data-waterfall][data-live]"].join();
   if (!run || ["queued", "running"].includes(run.dataset.runStatus) || run.querySelector(untold)) return null;
   const isOld = (head) => head.dataset.stepStatus !== head.closest("[data-status]").dataset.status;
   if ([...run.querySelectorAll(".column-head")].some(isOld)) return null;

@@ -202,9 +202,10 @@ class Witness:
             # A database that is away is seen again later.
             with contextlib.suppress(*FAULTS):
                 for row in self.records.runs():
-                    self._note(row)
+                    self.note(row)
 
-    def _note(self, row: RunRow) -> None:
+    def note(self, row: RunRow) -> None:
+        """Note a run as somebody sees it now."""
         sights = self.seen.setdefault(row.id, [])
         if not sights or sights[-1].row != row:
             sights.append(Sight(time.monotonic(), row))

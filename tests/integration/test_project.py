@@ -167,6 +167,10 @@ class TestServe:
             # No second round for what it imports.
             assert "@import" not in sheet.text
             assert ".landing" in sheet.text
+            assert "immutable" in sheet.headers["cache-control"]
+            assert sheet.headers["x-content-type-options"] == "nosniff"
+            assert sheet.headers["content-encoding"] == "gzip"
+        assert httpx.get(f"{server.url}/static/css/none.css", trust_env=False).status_code == 404
 
     def test_the_next_start_keeps_what_people_made_and_prints_no_link(self, start_server: StartServer):
         server = start_server()
