@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.stage import Stage
-from tests.browser.window import composer, open_chain, send, wait_for_end
+from tests.browser.window import composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -123,6 +123,7 @@ def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next
     # Once more by mistake, then the next one: the first alone is on its way.
     composer(page).press("Control+Enter")
     send(page, "And on the left?")
+    until(page, lambda: held)
     [(route, answer)] = held
     route.fulfill(response=answer)
     expect(page.locator("section[data-run]")).to_have_count(2)

@@ -24,6 +24,8 @@ from tests.browser.window import (
 )
 from tests.loopback.script import Script
 
+pytestmark = pytest.mark.once
+
 HEARTBEAT = "{}"
 # Longer than a page waits for a sign of life, and too short for that.
 SILENCE_MS, SHORT_SILENCE_MS = 60_000, 35_000

@@ -72,6 +72,7 @@ def test_going_back_shows_the_page_and_no_fragment_of_it(library: Callable[..., 
     page.get_by_label("Search chains").press_sequentially("mort")
     expect(rows(page)).to_have_count(1)
     page.get_by_role("link", name="Import", exact=True).click()
+    expect(page.get_by_role("heading", name="Import a chain")).to_be_visible()
     page.go_back()
     expect(page.get_by_role("heading", name="Chains", exact=True)).to_be_visible()
     expect(rows(page)).to_have_text(["Mortar"])

@@ -11,6 +11,8 @@ from tests.browser.stage import Stage
 from tests.browser.window import open_chain, send, until, wait_for_end
 from tests.loopback.script import Fault, Script
 
+pytestmark = pytest.mark.once
+
 # A headless browser hides no window by itself, and shows no notification that a test could see.
 ELSEWHERE = """
 let isAway = false;

@@ -67,7 +67,7 @@ def test_a_window_opened_in_the_middle_ends_with_the_same_text(stage: Stage, win
 
 
 def test_a_second_window_sees_a_run_begin(stage: Stage, window: Callable[..., Page]):
-    stage.play(Ada=Script(first=0.3, tokens=30, tps=50), Ben=Script(first=0.3, tokens=30, tps=50))
+    stage.play(Ada=Script(first=0.3, tokens=80, tps=40), Ben=Script(first=0.3, tokens=80, tps=40))
     first, second = window(), window()
     open_chain(first, "Pair")
     second.goto(first.url)
