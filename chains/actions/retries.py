@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from chains.actions.errors import ActionError, NotRunnable, RunInProgress, SessionGone
-from chains.actions.runs import explain_conflict, first_try, hint_start
+from chains.actions.runs import COPIED, explain_conflict, first_try, hint_start
 from chains.engine import resumption
 from chains.engine.resumption import Resumption
 from chains.models import AgentStep, ChatSession, LanguageModel, Run, RunAttachment, StepAttempt
@@ -23,19 +23,6 @@ LIVE = "This run is going on: stop it first, or wait for its end."
 NOT_UNFINISHED = "This agent has ended well: there is nothing of it to try again."
 NO_TEXT = "Nothing of this answer had arrived: there is no text to keep."
 NOT_THERE = "The run waits for another agent: decide about that one first."
-_COPIED = (
-    "index",
-    "execution_group",
-    "name",
-    "slug",
-    "model",
-    "system_prompt",
-    "prompt",
-    "connection_type",
-    "condition",
-    "temperature",
-    "max_output_tokens",
-)
 # What an answer that is taken over had become.
 _ENDED = ("status", "skip_reason", "tested_subject", "tested_excerpt", "decided_by", "is_kept")
 
@@ -216,7 +203,7 @@ def _write_steps(
 
 
 def _step_of(anew: Run, step: AgentStep, plan: Resumption, chosen: dict[int, LanguageModel]) -> AgentStep:
-    new = AgentStep(run=anew, **{name: getattr(step, name) for name in _COPIED})
+    new = AgentStep(run=anew, **{name: getattr(step, name) for name in ("index", "execution_group", *COPIED)})
     if step.index in plan.run:
         new.model = chosen.get(step.index, step.model)
         return new

@@ -36,8 +36,8 @@ from chains.models.run import LIVE_STEP, RunStatus, SkipReason, StepStatus
 TITLE_WIDTH = 60  # characters
 MIN_COMPARED, MAX_COMPARED = 2, 8
 NOT_BEGUN = "Stopped before it began."
-# What a step copies from its agent, so that a run never changes with its chain.
-_COPIED = (
+# What a step copies from its agent, or from the step that it follows: a run never changes with its chain.
+COPIED = (
     "name",
     "slug",
     "model",
@@ -48,7 +48,7 @@ _COPIED = (
     "temperature",
     "max_output_tokens",
 )
-_STEP_COLUMNS = ("run", "index", "execution_group", *_COPIED)
+_STEP_COLUMNS = ("run", "index", "execution_group", *COPIED)
 _FRESH_STEP = {
     "status": StepStatus.PENDING,
     "current_attempt": 0,
@@ -189,7 +189,7 @@ def _step_rows(run: Run, agents: Sequence[Agent]) -> list[Row]:
     stages = plan_stages([agent.connection_type for agent in agents])
     number_of = {member: stage.number for stage in stages for member in stage.members}
     return [
-        (run, place, number_of[place], *(getattr(agent, name) for name in _COPIED))
+        (run, place, number_of[place], *(getattr(agent, name) for name in COPIED))
         for place, agent in enumerate(agents)
     ]
 

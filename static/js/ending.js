@@ -1,4 +1,6 @@
 // How a run's end reaches somebody who looks elsewhere: the tab's title, and a notification for those who want one.
+import { say } from "./announcer.js";
+
 const MARKS = {
   completed: "✓ Done: ",
   failed: "✗ Failed: ",
@@ -92,7 +94,7 @@ async function toggle() {
   if (isOn && Notification.permission === "default") await Notification.requestPermission();
   remember(isOn);
   showSetting();
-  document.getElementById("announcer").textContent = document.querySelector("[data-notify]").title;
+  say(document.querySelector("[data-notify]").title);
 }
 
 document.addEventListener("click", (event) => event.target.closest("[data-notify]") && toggle());

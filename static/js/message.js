@@ -1,4 +1,5 @@
 // The message of a session's page: its draft, its files, its quotes, and what it will do.
+import { say } from "./announcer.js";
 import { restore } from "./draft.js";
 import { attach } from "./files.js";
 import "./drafts.js";
@@ -20,6 +21,5 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (!form.matches?.("[data-choose]") || !detail.successful) return;
   const foot = document.getElementById(new URL(form.action).pathname.replace(/.*\/steps\/(\d+)\/.*/, "step-$1-foot"));
   foot?.querySelector("[data-choose] button")?.focus({ preventScroll: true });
-  document.getElementById("announcer").textContent =
-    foot?.querySelector(".choice-made")?.textContent ?? "The conversation continues with all answers.";
+  say(foot?.querySelector(".choice-made")?.textContent ?? "The conversation continues with all answers.");
 });

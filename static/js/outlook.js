@@ -1,4 +1,6 @@
 // What the message will do and may cost: asked of the server when the chain, the length or the files change.
+import { say } from "./announcer.js";
+
 const PAUSE_MS = 400;
 const FINE_STEP = 400; // characters
 const composer = () => document.getElementById("composer");
@@ -35,9 +37,7 @@ async function ask({ isPicked = false } = {}) {
   } catch {
     return; // a later question took its place
   }
-  if (isBlind() && !wasBlind) {
-    document.getElementById("announcer").textContent = document.querySelector(".composer-blind").textContent;
-  }
+  if (isBlind() && !wasBlind) say(document.querySelector(".composer-blind").textContent);
 }
 
 const isBlind = () => document.querySelector(".composer-blind") !== null;

@@ -1,4 +1,5 @@
 // The quotes of the message: chips that name their column, each with the fields that are sent.
+import { say } from "./announcer.js";
 import { removeChip, tell } from "./chips.js";
 
 const SHOWN = 120;
@@ -36,7 +37,7 @@ export function addQuote(quote) {
   listOf(composer).append(chipOf(quote));
   tell();
   composer.querySelector("textarea[name=input]").focus();
-  document.getElementById("announcer").textContent = `Quoted ${quote.name} in your message.`;
+  say(`Quoted ${quote.name} in your message.`);
 }
 
 document.addEventListener("click", (event) => {
