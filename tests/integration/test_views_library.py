@@ -242,7 +242,9 @@ def many(owner: User, number: int) -> None:
         for place in range(3)
     )
     ChainVersion.objects.filter(chain__owner=owner).update(published_at=timezone.now())
-    ChainTag.objects.bulk_create(ChainTag(chain=chain, name=f"t{chain.pk % 7}") for chain in chains)
+    ChainTag.objects.bulk_create(
+        ChainTag(chain=chain, name=f"t{place % 5}") for place, chain in enumerate(chains)
+    )
 
 
 def queries_of(client: Client, **query: Any) -> int:
