@@ -56,6 +56,7 @@ class Todo:
         self.steps.update(step for step, *_ in change.ended)
         self.steps.update(change.skipped)
         self.runs.update(run for run, status in change.runs if status not in LIVE_RUN)
+        self.runs.update(change.decided)
         self.look = self.look or change.look
 
 

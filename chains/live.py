@@ -227,6 +227,11 @@ def hint_session(session_id: int) -> None:
     _hint(lambda layer: layer.group_send(session_group(session_id), encode([["look"]])))
 
 
+def hint_run(session_id: int, run_id: int) -> None:
+    """Tell whoever watches a session that something was decided about a run that has ended."""
+    _hint(lambda layer: layer.group_send(session_group(session_id), encode([["decided", run_id]])))
+
+
 async def hint_session_async(session_id: int) -> None:
     """The same from inside the event loop."""
     await _hint_async(lambda layer: layer.group_send(session_group(session_id), encode([["look"]])))

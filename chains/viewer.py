@@ -54,13 +54,15 @@ class Change:
     ended: list[tuple[int, int, int, str]] = field(default_factory=list)  # step, attempt, length, sha256
     skipped: list[int] = field(default_factory=list)  # steps
     runs: list[tuple[int, str]] = field(default_factory=list)  # run, status
+    decided: list[int] = field(default_factory=list)  # runs
     look: bool = False
     is_whole: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell."""
-        return not (self.columns or self.steps or self.ended or self.skipped or self.runs or self.look)
+        told = (self.columns, self.steps, self.ended, self.skipped, self.runs, self.decided)
+        return not (any(told) or self.look)
 
 
 class Listener(Protocol):
@@ -201,6 +203,8 @@ class Viewer:
                 change.skipped += facts[1]
             elif kind == "run":
                 self._take_run(facts[0], facts[1], change)
+            elif kind == "decided":
+                change.decided += facts
             elif kind == "look":
                 self._must_read = change.look = True
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
+from chains import live
 from chains.actions.chains import alone_chain, lock_person
 from chains.actions.errors import ActionError
 from chains.engine.prompts import references
@@ -40,6 +41,7 @@ def choose_answer(*, step: AgentStep) -> None:
     run.steps.filter(is_chosen=True).exclude(pk=step.pk).update(is_chosen=False)
     run.steps.filter(pk=step.pk).update(is_chosen=True)
     step.is_chosen = True
+    transaction.on_commit(lambda: live.hint_run(run.session_id, run.pk))
 
 
 @transaction.atomic
@@ -47,6 +49,7 @@ def unchoose_answer(*, step: AgentStep) -> None:
     """Let the next messages see the run as it ended, each agent its own answer."""
     AgentStep.objects.filter(pk=step.pk).update(is_chosen=False)
     step.is_chosen = False
+    transaction.on_commit(lambda: live.hint_run(step.run.session_id, step.run_id))
 
 
 @transaction.atomic

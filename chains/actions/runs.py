@@ -142,6 +142,7 @@ def keep_run(*, run: Run, kept: bool) -> None:
     output = run.output or (partial_output(run) if kept else "")
     if ended.update(is_kept=kept, output=output):
         run.is_kept, run.output = kept, output
+        live.hint_run(run.session_id, run.pk)
 
 
 # Starting

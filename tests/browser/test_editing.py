@@ -151,6 +151,16 @@ class TestContinuing:
         ask(page, "Why?", 2)
         assert said_to(stage, "Ben")[1][1] == "Ada says yes"
 
+    def test_another_window_shows_it_too(self, page: Page):
+        other = page.context.new_page()
+        other.goto(page.url)
+        expect(other.get_by_role("button", name="Continue with this answer")).to_have_count(2)
+        article(page, "Ben").get_by_role("button", name="Continue with this answer").click()
+        expect(other.locator(".continues")).to_contain_text("the answer of Ben")
+        article(other, "Ben").get_by_role("button", name="Undo").click()
+        expect(page.locator(".continues")).to_have_count(0)
+        expect(page.get_by_role("button", name="Continue with this answer")).to_have_count(2)
+
     def test_its_agent_can_be_asked_alone_and_the_picker_leads_back(self, stage: Stage, page: Page):
         article(page, "Ben").get_by_role("button", name="Continue with this answer").click()
         article(page, "Ben").get_by_role("button", name="Ask only this agent from now on").click()

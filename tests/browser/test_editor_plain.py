@@ -289,3 +289,14 @@ def drag_by_finger(page: Page, index: int, into: str) -> None:
         if step > 30 and page.locator(f"{into} .agent-ghost").count():
             break
     touch("touchEnd")
+
+
+def test_on_a_phone_every_way_to_add_an_agent_stands_between_two(phone: Page):
+    phone.goto(bring_in(phone.context, "Between", {"name": "Ada"}, {"name": "Ben"}))
+    between = phone.locator(".gap[data-gap='1']")
+    between.get_by_role("button", name="with a rule").tap()
+    expect(cards(phone)).to_have_count(3)
+    expect(cards(phone).nth(1)).to_have_attribute("data-connection", "conditional")
+    fits(phone)
+    between.get_by_role("link", name="from another chain").tap()
+    expect(phone.get_by_role("dialog")).to_be_visible()

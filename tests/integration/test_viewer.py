@@ -17,7 +17,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chains.live import REASONING_LIMIT
+from chains.live import REASONING_LIMIT, hint_run
 from chains.models import Run, User
 from chains.rendering.answer import HELD_LIMIT, LiveAnswer
 from chains.rendering.markdown import MarkdownStream, render_blocks
@@ -208,6 +208,11 @@ class TestFrames:
         await until(lambda: window.runs)
         assert (window.skipped, window.runs) == ([7, 8], {answer.run.pk: "completed"})
         assert window.changes[-1].look
+
+    async def test_what_was_decided_about_a_run_is_passed_on(self, answer: Answering, watch: Watch):
+        _, window = await watch(answer)
+        await in_db(hint_run, answer.session.pk, answer.run.pk)
+        await until(lambda: any(change.decided == [answer.run.pk] for change in window.changes))
 
     async def test_a_column_that_races_does_not_hold_up_another(self, alice: User, watch: Watch):
         first, second = await in_db(make_answering, alice, "ab")
