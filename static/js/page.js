@@ -70,7 +70,8 @@ export function replacePart(id, html) {
 }
 
 function swapPart(old, next) {
-  const marks = (part) => [...part.querySelectorAll("summary, button, a, input")];
+  // Hidden fields count not: who draws a part for a socket knows no token of a browser.
+  const marks = (part) => [...part.querySelectorAll("summary, button, a, input:not([type=hidden])")];
   const focused = marks(old).indexOf(document.activeElement);
   const opened = [...old.querySelectorAll("details")].map((details) => details.open);
   next.querySelectorAll("details").forEach((details, index) => (details.open = opened[index] ?? details.open));
