@@ -85,7 +85,7 @@ class Measured:
 
 def markdown(characters: int) -> str:
     """Write Markdown of at least this length."""
-    sections = []
+    sections: list[str] = []
     while sum(map(len, sections)) < characters:
         sections.append(SECTION.format(number=len(sections) + 1))
     return "".join(sections)

@@ -148,7 +148,7 @@ def serve(agents: int, **variables: str) -> Iterator[Served]:
     """Serve an installation in which somebody has a chain of so many agents, and log them in."""
     with (
         tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as folder,
-        installation(Path(folder), **variables) as server,
+        installation(Path(folder), variables) as server,
         server.client_for(OWNER) as client,
     ):
         _import(server, agents)

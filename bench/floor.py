@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import httpx
 
-Read = Callable[[str, str], Awaitable[None]]
+Read = Callable[[str, str], Coroutine[Any, Any, None]]
 
 
 @dataclass

@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, NamedTuple
 
 from bench import floor, machine, results
 from bench.provider import Call, Script
@@ -75,10 +75,12 @@ def measure_group(place: Site, repeats: int) -> Iterator[Figures]:
         yield figures
 
 
-def floor_group(provider: Provider, read: Callable[..., object], count: int) -> tuple[float, float]:
+def floor_group(
+    provider: Provider, read: Callable[..., Coroutine[Any, Any, floor.Ran]], count: int
+) -> tuple[float, float]:
     """Let a bare program read a group; return wall ÷ slowest and the start spread."""
     provider.play(PACED)
-    ran = asyncio.run(read([f"w{number}x" for number in range(count)], provider.url))  # type: ignore[arg-type]
+    ran = asyncio.run(read([f"w{number}x" for number in range(count)], provider.url))
     seen = span(provider.calls()[1:])
     return (ran.ended - ran.began) / seen.slowest, seen.start_spread
 
@@ -123,7 +125,8 @@ def lags(sessions: list[Session], calls: list[Call]) -> tuple[list[float], list[
     sent: dict[str, list[list[float]]] = {}
     for call in calls:
         sent.setdefault(call.model, []).append(call.sent)
-    first, later = [], []
+    first: list[float] = []
+    later: list[float] = []
     for session in sessions:
         for model, seen in session.seen.items():
             moments = _nearest(sent[model], seen[0])

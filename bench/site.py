@@ -63,7 +63,7 @@ class Site:
 
     def memory_mb(self) -> float:
         """Return the resident memory of the server's processes."""
-        return sum(process.memory_info().rss for process in self._processes()) / 1e6
+        return float(sum(process.memory_info().rss for process in self._processes()) / 1e6)
 
     def times_of(self, runs: list[int]) -> list[tuple[float, float]]:
         """Return when each run was accepted and when it was terminal, by the wall clock."""

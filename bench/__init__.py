@@ -1,0 +1,1 @@
+"""What chain-chat takes: time, memory, requests. See README.md."""
