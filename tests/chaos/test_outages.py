@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
@@ -136,6 +137,7 @@ def test_without_redis_streams_go_on_and_every_window_ends_with_the_stored_text(
         # Slower than live, by reading the rows every two seconds.
         assert growths >= WITHOUT_REDIS / 2 - 2, f"The window stood still: it grew {growths} times"
         late = alice.sent(other, message(4))
+        check_doors(hosts.web.url)
         redis.start()
         found = ended(Records(hosts.web), run.id)
         check_whole(found, run.id, tokens, loopback, message(3))
@@ -146,6 +148,19 @@ def test_without_redis_streams_go_on_and_every_window_ends_with_the_stored_text(
     # What was sent while nobody could be told was found all the same.
     assert ended(Records(hosts.web), late.id).runs[late.id].status == "completed"
     check_live_again(alice, loopback, page, session)
+
+
+def check_doors(url: str) -> None:
+    """Who logs in and what programs ask is counted and judged as ever."""
+    with httpx.Client(base_url=url, trust_env=False) as stranger:
+        stranger.get("/accounts/login/")
+        wrong = {"login": "alice", "password": "wrong"}
+        token = {"X-CSRFToken": stranger.cookies["csrftoken"], "Referer": url}
+        answers = [stranger.post("/accounts/login/", data=wrong, headers=token).text for _ in range(7)]
+        assert "not correct" in answers[0]
+        assert "Too many failed login attempts" in answers[-1]
+        bad = {"Authorization": "Bearer wrong"}
+        assert stranger.get("/v1/models", headers=bad).status_code == 401
 
 
 def lengths(page: Page) -> list[int]:
