@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 
 from chains import actions
 from chains.models import Attachment, Chain, ChatSession, Run, RunShare, User
+from chains.urls import urlpatterns
 from tests.integration.pages_cast import complete, run_in, session_of
 from tests.pictures import picture
 
@@ -55,6 +56,15 @@ STEP_PAGES += [("get", name, {}) for name in ("step_seen", "step_seen_json", "st
 CHAIN_PAGES: list[Page] = [("post", "chain_start", {}), ("post", "chain_keep", {"name": "Mine now"})]
 
 
+# All that stand for one object of somebody's, whatever may be added to them.
+OWNED = ("sessions/<", "runs/<", "steps/<", "attachments/<", "shares/<", "chains/<")
+ADDRESSES = {
+    pattern.name: str(pattern.pattern)
+    for pattern in urlpatterns
+    if isinstance(pattern, URLPattern) and str(pattern.pattern).startswith(OWNED)
+}
+
+
 @pytest.fixture
 def session(alice: User) -> ChatSession:
     session = session_of(alice)
@@ -73,6 +83,32 @@ def answers_like_nothing(client: Client, page: Page, existing: object, missing: 
 def words(response: HttpResponse) -> str:
     """Return a page without what differs from request to request anyway."""
     return re.sub(r'(X-CSRFToken": |name="csrfmiddlewaretoken" value=)"\w+"', "", response.content.decode())
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("name", ADDRESSES)
+def test_no_address_tells_another_persons_object_from_none(
+    name: str, method: str, session: ChatSession, bob: User, client_for: ClientFor
+) -> None:
+    run, chain = Run.objects.get(session=session), Chain.objects.get()
+    file = actions.attach(session=session, name="cat.png", data=picture())
+    kinds = {
+        "sessions": session,
+        "runs": run,
+        "steps": run.steps.all()[0],
+        "attachments": file,
+        "shares": actions.share_run(run=run),
+        "chains": chain.versions.get().agents.all()[0],
+    }
+    kind = ADDRESSES[name].partition("/")[0]
+    client, answers = client_for(bob), []
+    for pk, slug in ((kinds[kind].pk, chain.slug), (NOWHERE, "no-such-chain")):
+        given = {"pk": pk, "slug": slug, "number": 1, "ending": "md"}
+        address = reverse(name, kwargs={key: given[key] for key in given if f":{key}>" in ADDRESSES[name]})
+        answers.append(getattr(client, method)(address, {"index": "0", "revision": "0"}))
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].status_code in (404, 405)
+    assert words(answers[0]) == words(answers[1])
 
 
 @pytest.mark.parametrize("page", SESSION_PAGES)
