@@ -60,7 +60,7 @@ def test_sixteen_runs_of_four_columns_meet_no_locked_database(
         runs = list(threads.map(alice.sent, sessions))
         passing = [threads.submit(passer.passes, is_over) for passer in passers]
         for window, run in zip(windows, runs, strict=False):
-            window.end_of(run.id)
+            window.end_of(run.id, within=form(short=20, long=120))
         ended = [alice.waits(session) for session in sessions]
         is_over.set()
         for one in passing:

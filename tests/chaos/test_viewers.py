@@ -122,7 +122,11 @@ def test_windows_that_reconnect_again_and_again_while_frames_are_lost_end_with_t
             alice.waits(session, lambda shown: shown.id == newest and shown.has_ended)  # noqa: B023 - at once
         for page in pages:
             wait_for_end(page)
-        assert answers(pages[0]) == answers(pages[1]) == answers(pages[2])
+        # A page that was loaded anew shows the newest runs alone.
+        shown = [answers(page) for page in pages]
+        steps = set.intersection(*map(set, shown))
+        assert len(steps) >= len(NAMES) + 1
+        assert all(one[step] == shown[0][step] for one in shown for step in steps)
         for page in pages:
             check_window(page)
     assert len(lost.read_text().splitlines()) > RECONNECTS, "hardly a frame was lost"

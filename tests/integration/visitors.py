@@ -174,14 +174,14 @@ class Window:
             self._leave()
         self._thread.join()
 
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str, within: float = WAIT_LIMIT) -> None:
         """Wait until the condition holds. Raises ``AssertionError`` if it takes too long."""
         with self._changed:
-            assert self._changed.wait_for(condition, WAIT_LIMIT), f"The window was not told {what}."
+            assert self._changed.wait_for(condition, within), f"The window was not told {what}."
 
-    def end_of(self, run: int) -> float:
+    def end_of(self, run: int, within: float = WAIT_LIMIT) -> float:
         """Wait until the window was told that a run has ended; return when."""
-        self.wait_for(lambda: run in self._ends, f"the end of run {run}")
+        self.wait_for(lambda: run in self._ends, f"the end of run {run}", within)
         return self._ends[run]
 
     def has_heard_the_end_of(self, run: int) -> bool:
