@@ -11,6 +11,8 @@ const results = document.getElementById("find-hits");
 const hits = () => [...results.querySelectorAll("[data-hit]")];
 let current = -1;
 let opener = null;
+let sought = ""; // the words whose hits stand there
+let isAwaited = false; // somebody wants to go to the first of them
 
 function open() {
   if (panel.hidden) opener = document.activeElement;
@@ -141,6 +143,7 @@ if (panel) {
   });
   panel.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
+    else if (event.key === "Enter" && event.target === field && field.value !== sought) isAwaited = true;
     else if (event.key === "Enter" && event.target === field) step(event.shiftKey ? -1 : 1);
     else if (event.key === "ArrowDown" && event.target === field) showList(true);
     else return;
@@ -148,9 +151,12 @@ if (panel) {
   });
   results.addEventListener("htmx:afterSwap", () => {
     current = -1;
+    sought = field.value;
     showList(true);
     unmark();
     mark();
     showCount();
+    if (isAwaited) step(1);
+    isAwaited = false;
   });
 }
