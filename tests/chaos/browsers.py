@@ -32,4 +32,8 @@ def check_window(page: Page) -> None:
     assert_shows_what_is_stored(page)
     live = answers(page)
     page.reload()
-    assert answers(page) == live
+    anew = answers(page)
+    # Of many runs either may show the newest alone.
+    both = live.keys() & anew.keys()
+    assert max(live) in both
+    assert {step: live[step] for step in both} == {step: anew[step] for step in both}
