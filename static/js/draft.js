@@ -10,7 +10,7 @@ const composer = () => document.getElementById("composer");
 const field = () => composer().querySelector("textarea[name=input]");
 const picker = () => composer().querySelector("select[name=chain]");
 let waiting = null;
-let sentText = null;
+let sent = null; // the message that is on its way, as collected
 let isComposing = false;
 
 function collect() {
@@ -94,7 +94,7 @@ document.addEventListener("visibilitychange", flush);
 
 // Sending: what is sent is a draft no more; what was written since it left stays one.
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.elt.matches?.("[data-composer]")) sentText = field().value;
+  if (detail.elt.matches?.("[data-composer]")) sent = { ...collect(), chain: picker()?.value };
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.target?.id !== "composer") return;
@@ -102,11 +102,21 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (!isSent) return flush();
   clearTimeout(waiting);
   waiting = null;
-  const written = field().value;
-  const rest = written.startsWith(sentText) ? written.slice(sentText.length) : written;
+  const rest = restOf(collect());
   write(composer().dataset.draft, null);
-  if (rest.trim()) write(usualKey(), { ...NOTHING, text: rest });
+  if (!isEmpty(rest)) write(usualKey(), rest);
 });
+
+function restOf({ text, quotes }) {
+  const rest = text.startsWith(sent.text) ? text.slice(sent.text.length) : text;
+  const chain = picker()?.value;
+  return {
+    ...NOTHING,
+    text: rest.trim() ? rest : "",
+    quotes: quotes.filter((quote) => !sent.quotes.some((other) => isSame(quote, other))),
+    chain: chain === sent.chain ? "" : chain,
+  };
+}
 
 // A message that is edited has a draft beside the usual one of its session.
 const usualKey = () => composer().dataset.draft.split(":").slice(0, 3).join(":");

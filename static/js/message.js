@@ -15,11 +15,16 @@ if (early.files.length) {
   early.value = "";
 }
 document.addEventListener("htmx:load", ({ detail }) => detail.elt.id === "composer" && showLocalTimes(detail.elt));
-// The answer that was chosen: the keyboard stays beside it.
-document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const form = detail.requestConfig.elt;
-  if (!form.matches?.("[data-choose]") || !detail.successful) return;
-  const foot = document.getElementById(new URL(form.action).pathname.replace(/.*\/steps\/(\d+)\/.*/, "step-$1-foot"));
-  foot?.querySelector("[data-choose] button")?.focus({ preventScroll: true });
-  say(foot?.querySelector(".choice-made")?.textContent ?? "The conversation continues with all answers.");
+// The answer that was chosen: the keyboard stays beside it. The socket may have drawn its foot anew before the request
+// is answered, and a form that is gone tells nobody of its end.
+let choosing = null;
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (detail.elt.matches?.("[data-choose]")) choosing = detail.elt.closest(".column-foot").id;
+});
+document.addEventListener("htmx:load", ({ detail }) => {
+  const foot = detail.elt;
+  if (!choosing || foot.id !== choosing) return;
+  choosing = null;
+  foot.querySelector("[data-choose] button")?.focus({ preventScroll: true });
+  say(foot.querySelector(".choice-made")?.textContent ?? "The conversation continues with all answers.");
 });

@@ -111,7 +111,7 @@ def test_a_message_survives_an_unreachable_server(stage: Stage, page: Page):
 
 def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next(stage: Stage, page: Page):
     """The run may be over before the request that began it is answered: its window watches by itself."""
-    stage.play(Ada=Script(text="Quick."))
+    stage.play(Ada=Script(text="Quick."), Ben=Script(text="Quick."))
     open_chain(page, "Solo")
     held: list[tuple[Route, APIResponse]] = []
     page.route(
@@ -120,8 +120,9 @@ def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next
     )
     send(page, "What is it?")
     wait_for_end(page)
-    # Once more by mistake, then the next one: the first alone is on its way.
+    # Once more by mistake, then the next one to another chain: the first alone is on its way.
     composer(page).press("Control+Enter")
+    page.locator("select[name=chain]").select_option(label="Pair")
     send(page, "And on the left?")
     until(page, lambda: held)
     [(route, answer)] = held
@@ -129,5 +130,6 @@ def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next
     expect(page.locator("section[data-run]")).to_have_count(2)
     wait_for_end(page)
     expect(composer(page)).to_have_value("")
+    expect(page.locator("section[data-run]").last.locator("article")).to_have_count(2)
     said = [call.body["messages"][-1]["content"] for call in stage.calls_of("Ada")]
     assert said == ["What is it?", "And on the left?"]

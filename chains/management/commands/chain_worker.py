@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from typing import Any
@@ -16,7 +17,10 @@ from chains.heartbeat import Heartbeat
 from chains.hosting import RunHost
 from chains.management.memory import give_memory_back
 
+logger = logging.getLogger("chains.runtime")
+
 LOOK_EVERY_S = 1.0
+LET_GO_S = 2.0
 
 
 class Command(BaseCommand):
@@ -65,10 +69,27 @@ class Command(BaseCommand):
         heartbeat.stop()
         self._say(f"Worker stops: it waits up to {settings.WORKER_GRACE} s for its runs")
         await host.stop(grace=settings.WORKER_GRACE)
+        await let_go()
 
     def _say(self, words: str) -> None:
         self.stdout.write(words)
         self.stdout.flush()
+
+
+async def let_go() -> None:
+    """Cancel what libraries still have going on in this loop, and wait a moment for it.
+
+    One that was just being answered may overlook that. The loop cancels those once more when it closes,
+    and waits for them without an end.
+    """
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    if not rest:
+        return
+    _, deaf = await asyncio.wait(rest, timeout=LET_GO_S)
+    for task in deaf:
+        logger.warning("It does not end, and is cancelled once more: %r", task)
 
 
 def tables() -> str:
