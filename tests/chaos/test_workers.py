@@ -114,6 +114,25 @@ def most_at_once(witness: Witness, runs: list[int]) -> int:
     return most
 
 
+def test_a_run_whose_worker_died_goes_on_at_the_other_within_fifteen_seconds(
+    hosts: Site, alice: Visitor, loopback: LoopbackProvider
+) -> None:
+    begin_anew(hosts)
+    records = Records(hosts.web)
+    loopback.script("solo", Script(tps=TPS, tokens=60 * TPS))
+    run = alice.sent(alice.opens("again"), message(3)).id
+    loopback.wait_for_first_token("solo")
+    [holder] = held(records, [run])
+    loopback.script("solo", Script(tps=TPS, tokens=TPS))
+    [victim] = [host for host in hosts.workers if process_of(hosts, host).process.pid == holder]
+    died = time.monotonic()
+    process_of(hosts, victim).end(signal.SIGKILL)
+    wait_until(lambda: len(loopback.calls_of("solo")) == 2, "that the other one calls")
+    assert loopback.calls_of("solo")[1].arrived - died <= 15.0
+    wait_until(lambda: statuses(records, [run])["completed"] == 1, "that it ends")
+    hosts.begin(victim)
+
+
 def test_a_worker_told_to_stop_ends_what_is_short_and_hands_over_what_is_long_at_once(
     hosts: Site, alice: Visitor, loopback: LoopbackProvider
 ) -> None:
