@@ -31,15 +31,14 @@ PYTEST := $(BIN)/python -m pytest
 ON_SERVICES := $(BIN)/python -m tests.services --
 BESIDE := -n 4 --dist loadfile
 PAGES := -n 3 --dist worksteal
-ALONE := tests/integration/test_parallel.py
 test: dev-environment system-packages
 	@status=0; \
 	$(PYTEST) $(BESIDE) -m "not alone" tests/chaos tests/unit tests/integration || status=1; \
 	$(PYTEST) $(PAGES) -m "not alone" tests/browser || status=1; \
-	$(PYTEST) -m alone $(ALONE) || status=1; \
+	$(PYTEST) -m alone tests || status=1; \
 	$(ON_SERVICES) $(PYTEST) $(BESIDE) -m "not alone and not once" tests/chaos tests/integration || status=1; \
 	$(ON_SERVICES) $(PYTEST) $(PAGES) -m "not alone and not once" tests/browser || status=1; \
-	$(ON_SERVICES) $(PYTEST) -m alone $(ALONE) tests/chaos/test_stops.py || status=1; \
+	$(ON_SERVICES) $(PYTEST) -m alone tests || status=1; \
 	exit $$status
 
 # The long form: fifty rounds of kills, outages of half a minute. CHAOS_SEED repeats the choices of another run.

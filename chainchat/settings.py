@@ -105,7 +105,8 @@ DATABASES = {
     )
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# It counts log-ins and bad tokens, and nothing else: rarely, and also while Redis is away.
+# It counts log-ins and bad tokens, and nothing else: rarely, and also while Redis is away. Two of the same
+# moment may count as one.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",

@@ -59,9 +59,12 @@ document.addEventListener("htmx:afterSettle", (event) => {
   isNextMeant = false;
   if (textarea.value.trim()) submit(textarea.form);
 });
-document.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (detail.elt.matches?.("[data-composer]") && !detail.successful) isNextMeant = false;
-});
+// Refused or not sent: whoever reads why decides what goes next.
+for (const moment of ["htmx:beforeOnLoad", "htmx:afterRequest"]) {
+  document.addEventListener(moment, ({ detail }) => {
+    if (detail.elt.matches?.("[data-composer]") && detail.xhr.status !== 200) isNextMeant = false;
+  });
+}
 document.addEventListener("htmx:load", (event) => {
   if (event.detail.elt.id !== "composer") return;
   const textarea = field();

@@ -104,7 +104,7 @@ document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   waiting = null;
   const rest = restOf(collect());
   write(composer().dataset.draft, null);
-  if (!isEmpty(rest)) write(usualKey(), rest);
+  if (!isEmpty(rest)) write(usualKey(), joined(read(usualKey()) ?? NOTHING, rest));
 });
 
 function restOf({ text, quotes }) {
@@ -117,6 +117,14 @@ function restOf({ text, quotes }) {
     chain: chain === sent.chain ? "" : chain,
   };
 }
+
+// While a message is edited the usual draft may hold something already.
+const joined = (usual, rest) => ({
+  ...usual,
+  text: [usual.text, rest.text].filter(Boolean).join("\n"),
+  quotes: [...usual.quotes, ...rest.quotes],
+  chain: rest.chain || usual.chain,
+});
 
 // A message that is edited has a draft beside the usual one of its session.
 const usualKey = () => composer().dataset.draft.split(":").slice(0, 3).join(":");

@@ -24,6 +24,7 @@ function open() {
 
 function close() {
   panel.hidden = true;
+  isAwaited = false;
   unmark();
   if (opener?.isConnected) opener.focus({ preventScroll: true });
 }
@@ -149,14 +150,15 @@ if (panel) {
     else return;
     event.preventDefault();
   });
-  results.addEventListener("htmx:afterSwap", () => {
+  results.addEventListener("htmx:afterSwap", ({ detail }) => {
     current = -1;
-    sought = field.value;
+    sought = detail.requestConfig.parameters.q;
     showList(true);
     unmark();
     mark();
     showCount();
-    if (isAwaited) step(1);
+    if (!isAwaited || field.value !== sought) return;
     isAwaited = false;
+    step(1);
   });
 }

@@ -21,6 +21,9 @@ let choosing = null;
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
   if (detail.elt.matches?.("[data-choose]")) choosing = detail.elt.closest(".column-foot").id;
 });
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.matches?.("[data-choose]") && !detail.successful) choosing = null;
+});
 document.addEventListener("htmx:load", ({ detail }) => {
   const foot = detail.elt;
   if (!choosing || foot.id !== choosing) return;

@@ -109,6 +109,21 @@ def test_a_message_survives_an_unreachable_server(stage: Stage, page: Page):
     expect(page.locator(RUN)).to_have_count(1)
 
 
+def test_what_was_meant_to_go_next_stays_when_the_one_before_is_refused(stage: Stage, page: Page):
+    open_chain(page, "Solo")
+    refused: list[Route] = []
+    page.route("**/send", lambda route: refused.append(route))
+    send(page, "Is it so?")
+    until(page, lambda: refused)
+    composer(page).press("Control+Enter")
+    answer = page.request.get(f"{page.url}composer", headers={"HX-Request": "true", "HX-Target": "composer"})
+    refused[0].fulfill(response=answer, status=422)
+    expect(page.locator("[data-send]")).to_be_enabled()
+    page.wait_for_timeout(300)
+    assert len(refused) == 1
+    expect(composer(page)).to_have_value("Is it so?")
+
+
 def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next(stage: Stage, page: Page):
     """The run may be over before the request that began it is answered: its window watches by itself."""
     stage.play(Ada=Script(text="Quick."), Ben=Script(text="Quick."))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import APIResponse, FilePayload, Page, Route, expect
 
 from tests.browser.stage import Stage
-from tests.browser.window import article, composer, open_chain, send, wait_for_end
+from tests.browser.window import article, composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -96,6 +96,20 @@ class TestEditing:
         edit(page, 0)
         ask(page, "A better question", 2)
         expect(composer(page)).to_have_value("My next thought")
+
+    def test_what_is_written_while_the_edit_leaves_joins_the_other_draft(self, stage: Stage, page: Page):
+        open_chain(page, "Solo")
+        ask(page, "A question", 1)
+        composer(page).fill("My next thought")
+        edit(page, 0)
+        held: list[tuple[Route, APIResponse]] = []
+        page.route("**/send", lambda route: held.append((route, route.fetch())))
+        ask(page, "A better question", 2)
+        until(page, lambda: held)
+        composer(page).press_sequentially(", and another")
+        [(route, answer)] = held
+        route.fulfill(response=answer)
+        expect(composer(page)).to_have_value("My next thought\n, and another")
 
     def test_it_works_by_keyboard(self, stage: Stage, page: Page):
         open_chain(page, "Solo")

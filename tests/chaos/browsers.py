@@ -6,8 +6,14 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page
 
-from tests.browser.window import answers, assert_shows_what_is_stored
+from chains.queries.runs import NEWEST_RUNS
+from tests.browser.window import assert_shows_what_is_stored
 from tests.integration.visitors import Visitor
+
+NEWEST = """(count) => Object.fromEntries(
+  [...document.querySelectorAll("section[data-run]")].slice(-count)
+    .flatMap((run) => [...run.querySelectorAll("[data-answer]")])
+    .map((answer) => [answer.dataset.step, answer.innerHTML]))"""
 
 
 def open_window(
@@ -30,10 +36,13 @@ def open_window(
 def check_window(page: Page) -> None:
     """The live page shows what is stored, and is the page that a reload gives."""
     assert_shows_what_is_stored(page)
-    live = answers(page)
+    live = newest_answers(page)
     page.reload()
-    anew = answers(page)
-    # Of many runs either may show the newest alone.
-    both = live.keys() & anew.keys()
-    assert max(live) in both
-    assert {step: live[step] for step in both} == {step: anew[step] for step in both}
+    assert newest_answers(page) == live
+
+
+def newest_answers(page: Page) -> dict[str, str]:
+    """Return the HTML of every answer, by step, of the runs that each page shows: a fresh one no more."""
+    found: dict[str, str] = page.evaluate(NEWEST, NEWEST_RUNS)
+    assert found
+    return found

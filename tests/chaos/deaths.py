@@ -12,7 +12,7 @@ from tests.chaos.records import AttemptRow, RunRow, Snapshot, StepRow, Witness
 from tests.integration.visitors import Visitor
 from tests.loopback import Call, LoopbackProvider
 
-# The issue's own number: every run has ended, waits or goes on within this many seconds.
+# Promised in seconds: by then every run has ended, waits or goes on.
 FOUND_WITHIN = 30.0
 
 

@@ -27,7 +27,7 @@ SECONDS = form(short=8, long=30)
 TPS = 200
 # Longer words in the short form: either way each answer comes to about 45 kB.
 WORD = form(short="wwwwwwwwwwwwwwwwwwwwwwww", long="www")
-# The issue's own number.
+# Promised.
 MAY_GROW = 20 * 1024 * 1024
 NAMES = [agent.name for agent in group(8)]
 CHAINS = {"eight": group(8)}

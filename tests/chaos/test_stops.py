@@ -19,7 +19,7 @@ from tests.servers import Server
 
 NAMES = [agent.name for agent in group(4)]
 CHAINS = {"four": [*group(4), LAST]}
-# The issue's own number of seconds, from the click to the hang-up as the provider sees it.
+# Promised in seconds, from the click to the hang-up as the provider sees it.
 WITHIN = 1.0
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.alone]

@@ -79,8 +79,8 @@ class Command(BaseCommand):
 async def let_go() -> None:
     """Cancel what libraries still have going on in this loop, and wait a moment for it.
 
-    One that was just being answered may overlook that. The loop cancels those once more when it closes,
-    and waits for them without an end.
+    Some overlook a cancellation, or wait for something else before they end. When the loop closes it cancels
+    those once more; alone, it would cancel once and wait without an end.
     """
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
