@@ -29,7 +29,8 @@ run: environment
 # While Playwright runs in a process no asynchronous test can, so pages have a run of their own.
 PYTEST := $(BIN)/python -m pytest
 ON_SERVICES := $(BIN)/python -m tests.services --
-BESIDE := -n 4 --dist loadfile
+# The chaos tests wait most of their time: they begin, and the quick ones fill their pauses.
+BESIDE := -n 4 --dist loadfile --no-loadscope-reorder
 PAGES := -n 3 --dist worksteal
 test: dev-environment system-packages
 	@status=0; \

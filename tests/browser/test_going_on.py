@@ -99,10 +99,13 @@ def test_without_scripts_the_same_offers_are_pages(stage: Stage, window: Callabl
     page.goto("/")
     page.get_by_role("button", name="Gate", exact=True).click()
     page.locator("textarea[name=input]").fill("Break off")
-    page.get_by_role("button", name="Send").click()
+    # No page may be read again while another is on its way.
+    with page.expect_navigation():
+        page.get_by_role("button", name="Send").click()
     until(page, lambda: page.reload() and runs(page) == ["interrupted"])
     page.get_by_role("link", name="Keep the text and continue").click()
-    page.get_by_role("button", name="Keep and continue").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Keep and continue").click()
 
     until(page, lambda: page.reload() and runs(page) == ["interrupted", "completed"])
 

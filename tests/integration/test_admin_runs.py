@@ -77,6 +77,7 @@ def many_runs(owner: User, number: int) -> None:
         cursor.execute("ANALYZE")
 
 
+@pytest.mark.once
 @pytest.mark.timeout(300)
 def test_lists_take_as_many_queries_with_5000_runs_as_with_50(alice: User):
     addresses = [page(table, "changelist") + more for table in HISTORY for more in ("", "?q=ali")]

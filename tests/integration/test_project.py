@@ -155,6 +155,7 @@ class TestServe:
         assert link
         assert httpx.get(link[1], trust_env=False).status_code == 200
 
+    @pytest.mark.once
     def test_the_page_of_a_stranger_comes_with_its_styles(self, start_server: StartServer):
         server = start_server(is_fresh=True)
         page = httpx.get(f"{server.url}/", trust_env=False, follow_redirects=True)
@@ -191,6 +192,7 @@ class TestServe:
         processes = [process for process in (server.web, server.worker) if process]
         assert [process.end(signal.SIGTERM) for process in processes] == [0] * len(processes)
 
+    @pytest.mark.once
     def test_a_port_that_is_taken_is_named_with_the_way_out(self, start_server: StartServer):
         server = start_server()
         second = server.manage("serve")

@@ -365,6 +365,7 @@ EDITS: dict[str, tuple[str, str | None, dict[str, object]]] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("edit", EDITS)
 def test_one_edit_of_fifty_agents_asks_few_questions(
     browser: Client, alice: User, edit: str, django_assert_max_num_queries: Any
