@@ -68,6 +68,8 @@ bench: dev-environment
 	@$(BIN)/python -m bench.start --save $(RESULTS)/new.json
 	@$(BIN)/python -m bench.runs --save $(RESULTS)/new.json
 	@$(BIN)/python -m bench.pages --save $(RESULTS)/new.json
+	@$(BIN)/python -m bench.visible --save $(RESULTS)/new.json
+	@$(BIN)/python -m bench.browser --seconds 60 --save $(RESULTS)/new.json
 	@$(BIN)/python -m bench.editor
 	@$(BIN)/python -m bench.results plot $(RESULTS)/new.json $(RESULTS)/new.svg
 

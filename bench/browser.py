@@ -1,36 +1,36 @@
 """Measure what a page costs its browser while answers stream: main thread, longest task, click to paint.
 
-    python -m bench.browser [--columns 8] [--tps 50] [--seconds 20] [--rounds 3]
+    python -m bench.browser [--columns 8] [--tps 50] [--seconds 20] [--rounds 3] [--save FILE]
 
 A group of agents streams Markdown (headings, lists, tables, code) from the loopback provider through the
 shipped server into Chromium, while somebody clicks and types. Each round is a run of its own in a fresh
-page; the table shows the median. After them an answer of 100,000 characters is opened and scrolled.
+page; medians are shown. After them an answer of 100,000 characters is opened and scrolled.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
-from bench import machine
-from tests.browser.conftest import FLAGS, PROGRAMS
+from bench import machine, results
+from bench.results import Figures
+from bench.visible import chromium
 from tests.loopback.script import Script
 from tests.loopback.server import LoopbackProvider
 from tests.servers import Server, installation
 
 OWNER = "alice"
 MODEL = "openai/gpt-4.1"
-GOAL_MS = 100
 CLICK_EVERY_S = 0.7
 LONG_CHARACTERS = 100_000
 # What the page itself notes: long frames, shifts of the layout, how long each interaction took to its paint.
@@ -68,19 +68,24 @@ for bearing in range(4, 8):
 """
 
 
+def named(name: str) -> Any:
+    """Give a field the name of its figure."""
+    return field(metadata={"name": name})
+
+
 @dataclass
 class Measured:
-    """One round. Times are ms; ``busy`` to ``style`` are ms of the main thread for each second."""
+    """One round. An interaction is measured to the paint that shows what it did."""
 
-    busy: float
-    script: float
-    layout: float
-    style: float
-    longest: float
-    click: float
-    click_worst: float
-    key_worst: float
-    shift: float
+    busy: float = named("main thread, ms/s")
+    script: float = named("its scripts, ms/s")
+    layout: float = named("its layout, ms/s")
+    style: float = named("its styles, ms/s")
+    longest: float = named("longest task, ms")
+    click: float = named("click to paint, ms")
+    click_worst: float = named("slowest click to paint, ms")
+    key_worst: float = named("slowest key to paint, ms")
+    shift: float = named("shift of the layout")
 
 
 def markdown(characters: int) -> str:
@@ -214,59 +219,50 @@ def one_round(stage: Stage, columns: int, tps: float, seconds: float) -> Measure
     )
 
 
-def long_answer(stage: Stage) -> tuple[float, float, float]:
-    """Open an answer of 100,000 characters: load event, longest tasks of loading and of scrolling (ms)."""
+def long_answer(stage: Stage) -> Figures:
+    """Open two answers of 100,000 characters and scroll through one."""
+    figures = Figures(f"two answers of {LONG_CHARACTERS:,} characters")
     stage.play(Script(text=markdown(LONG_CHARACTERS)))
     page = stage.open(2)
     send(page, "At length")
     page.wait_for_selector("[data-run-status=completed]", timeout=120_000)
     stage.trace(page)
     page.reload()
-    opening = stage.longest_task_ms()
-    loaded = page.evaluate("() => performance.getEntriesByType('navigation')[0].loadEventEnd")
+    figures.add("longest task while opening, ms", stage.longest_task_ms())
+    figures.add(
+        "loaded, ms", page.evaluate("() => performance.getEntriesByType('navigation')[0].loadEventEnd")
+    )
     stage.trace(page)
     page.locator("[data-answer]").first.hover()
     for _ in range(40):
         page.mouse.wheel(0, 2_000)
         page.wait_for_timeout(50)
-    scrolling = stage.longest_task_ms()
+    figures.add("longest task while scrolling, ms", stage.longest_task_ms())
     page.context.close()
-    return loaded, opening, scrolling
+    return figures
 
 
 @contextmanager
 def set_up() -> Iterator[Stage]:
     """Have a server, its provider and a browser."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, "Chromium is missing: apt-get install chromium-headless-shell"
     with (
         tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as folder,
         LoopbackProvider() as loopback,
         installation(Path(folder), loopback.environment()) as server,
-        sync_playwright() as playwright,
+        chromium() as browser,
     ):
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield Stage(server, loopback, browser)
-        browser.close()
 
 
-def table(rounds: list[Measured], said: argparse.Namespace) -> str:
-    """Write the medians of the rounds as a table."""
-    row = {
-        field.name: statistics.median(getattr(one, field.name) for one in rounds)
-        for field in fields(Measured)
-    }
-    return "\n".join(
-        [
-            f"{said.columns} columns at {said.tps:g} tokens/s for {said.seconds:g} s, of {len(rounds)} "
-            f"rounds; an interaction is to be painted within {GOAL_MS} ms",
-            f"{'main thread':>12}{'script':>9}{'layout':>9}{'style':>9}{'longest':>10}"
-            f"{'click':>9}{'worst':>9}{'key, worst':>12}{'shift':>8}",
-            f"{row['busy']:7.0f} ms/s{row['script']:9.0f}{row['layout']:9.0f}{row['style']:9.0f}"
-            f"{row['longest']:7.0f} ms{row['click']:6.0f} ms{row['click_worst']:6.0f} ms"
-            f"{row['key_worst']:9.0f} ms{row['shift']:8.3f}",
-        ]
+def gathered(rounds: list[Measured], said: argparse.Namespace) -> Figures:
+    """Name the figures of the rounds."""
+    figures = Figures(
+        f"a page while {said.columns} columns stream {said.tps:g} tokens/s of Markdown for {said.seconds:g} s"
     )
+    for one in rounds:
+        for figure in fields(Measured):
+            figures.add(figure.metadata["name"], getattr(one, figure.name))
+    return figures
 
 
 def main() -> None:
@@ -276,6 +272,7 @@ def main() -> None:
     parser.add_argument("--tps", type=float, default=50, help="tokens a second in each column")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--save", help="a JSON file that gets the figures too")
     said = parser.parse_args()
     # First, so that the load is that of others.
     print(machine.facts())
@@ -283,12 +280,10 @@ def main() -> None:
         for columns in {said.columns, 2}:
             stage.import_group(columns)
         rounds = [one_round(stage, said.columns, said.tps, said.seconds) for _ in range(said.rounds)]
-        print(table(rounds, said))
-        loaded, opening, scrolling = long_answer(stage)
-        print(
-            f"two answers of {LONG_CHARACTERS:,} characters: loaded after {loaded:.0f} ms, longest task "
-            f"{opening:.0f} ms while opening, {scrolling:.0f} ms while scrolling"
-        )
+        shown = [gathered(rounds, said), long_answer(stage)]
+    for figures in shown:
+        print(figures)
+        results.keep(said.save, figures)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Measure runs: groups, a chain, how late text is, what it costs, and how much of it a machine carries.
 
-    python -m bench.runs [--scenario group,chain,latency,cost,load,list] [--repeats 3] [--save FILE]
+    python -m bench.runs [--scenario group,chain,…] [--repeats 3] [--save FILE]
 
 Every scenario runs the shipped server process with real sockets against a provider in another process, and a
 floor beside it: a bare program that reads the same answers. Under ``python -m tests.services --`` the
@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import tempfile
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench import floor, machine, results
@@ -25,6 +27,9 @@ from bench.watching import Audience, Session
 TPS, TOKENS, FIRST = 45.0, 126, 0.2  # an answer of 3 s
 PACED = Script(tokens=TOKENS, tps=TPS, first=FIRST)
 SETTLE_S = 0.5
+COUNT_S = 5.0
+LATE_MS = 100.0
+LOADS = (10, 20, 30, 40, 50, 60, 80, 100, 120)
 
 
 class Span(NamedTuple):
@@ -52,6 +57,17 @@ async def run_once(place: Site, slug: str, script: Script) -> tuple[Session, lis
         await audience.wait(session)
         await asyncio.sleep(SETTLE_S)
     return session, place.provider.calls()
+
+
+def measure_ceiling(place: Site, repeats: int) -> Iterator[Figures]:
+    """What the provider itself can send, far beyond what any scenario asks of it."""
+    figures = Figures("the provider alone, 64 streams")
+    for _ in range(repeats):
+        place.provider.play(Script(tokens=2_000, tps=1e6, first=0.0))
+        asyncio.run(floor.with_aiohttp([f"w{number}x" for number in range(64)], place.provider.url))
+        calls = place.provider.calls()[1:]
+        figures.add("tokens/s", sum(len(call.sent) for call in calls) / span(calls).slowest)
+    yield figures
 
 
 def measure_group(place: Site, repeats: int) -> Iterator[Figures]:
@@ -161,7 +177,7 @@ def measure_latency(place: Site, repeats: int) -> Iterator[Figures]:
 
 
 def measure_cost(place: Site, repeats: int) -> Iterator[Figures]:
-    """CPU seconds for 1,000 tokens of 8 columns, and memory."""
+    """CPU seconds for 1,000 tokens of 8 columns, memory, and database statements."""
     figures = Figures("cost, 8 columns")
     figures.add("memory, MB", place.memory_mb())
     script = Script(tokens=500, tps=50, first=FIRST)
@@ -171,7 +187,35 @@ def measure_cost(place: Site, repeats: int) -> Iterator[Figures]:
         place.provider.play(script)
         ran = asyncio.run(floor.with_aiohttp([f"w{number}x" for number in range(8)], place.provider.url))
         figures.add("floor aiohttp: CPU s / 1,000 tokens", ran.cpu / (9 * script.tokens) * 1e3)
+    figures.add("statements / s", statements_per_second(script))
     yield figures
+
+
+def statements_per_second(script: Script) -> float:
+    """Count what the processes of an installation of its own send to the database while 8 columns stream."""
+    with (
+        tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as name,
+        site(DJANGO_SETTINGS_MODULE="bench.statements", BENCH_STATEMENTS=name) as place,
+    ):
+        asyncio.run(run_once(place, "group-2", PACED))
+        return asyncio.run(_count_statements(place, Path(name), script))
+
+
+async def _count_statements(place: Site, folder: Path, script: Script) -> float:
+    place.provider.play(script)
+    async with Audience(place) as audience:
+        session = await audience.open("group-8")
+        await audience.send(session)
+        await asyncio.sleep(SETTLE_S)
+        before = _counted(folder)
+        await asyncio.sleep(COUNT_S)
+        statements = _counted(folder) - before
+        await audience.wait(session)
+    return statements / COUNT_S
+
+
+def _counted(folder: Path) -> int:
+    return sum(int.from_bytes(path.read_bytes(), "little") for path in folder.iterdir())
 
 
 def measure_list(place: Site, repeats: int) -> Iterator[Figures]:
@@ -204,13 +248,32 @@ def measure_load(place: Site, repeats: int) -> Iterator[Figures]:
     yield figures
 
 
+def measure_most(place: Site, _repeats: int) -> Iterator[Figures]:
+    """The largest load that is tried of which p95 of later tokens stays under 100 ms: runs of 4 columns."""
+    figures = Figures("the most, runs × 4 columns at 50 tokens/s")
+    most = 0
+    for count in LOADS:
+        opened, calls, _ = asyncio.run(
+            watch_many(place, "group-4", count, Script(tokens=250, tps=50, first=FIRST))
+        )
+        late = statistics.quantiles(lags(opened, calls)[1], n=20, method="inclusive")[-1]
+        figures.add(f"{count} runs: later tokens p95, ms", late)
+        if late >= LATE_MS:
+            break
+        most = count
+    figures.add("runs with p95 under 100 ms", most)
+    yield figures
+
+
 SCENARIOS = {
+    "ceiling": measure_ceiling,
     "group": measure_group,
     "chain": measure_chain,
     "latency": measure_latency,
     "cost": measure_cost,
     "list": measure_list,
     "load": measure_load,
+    "most": measure_most,
 }
 
 
