@@ -32,11 +32,12 @@ READ = """() => [...document.querySelectorAll("article[data-step-index]")].map((
     html: answer.innerHTML,
   };
 })"""
-# The newest run's status once it has ended, no answer waits for its digest, no head for its last word
-# and no timeline for the server's own drawing.
+# The newest run's status once it has ended and all is told of it: its message is answered (a quick run may
+# overtake that), no answer waits for its digest, no head for its last word, no timeline for its last drawing.
 ENDED = """() => {
   const run = [...document.querySelectorAll("section[data-run]")].at(-1);
   const answer = "article:not([data-status=skipped]) [data-answer]:not([data-sha256])";
+  if (document.querySelector("form[data-composer].htmx-request")) return null;
   const untold = [answer, "[data-tail]", "[data-waterfall][data-live]"].join();
   if (!run || ["queued", "running"].includes(run.dataset.runStatus) || run.querySelector(untold)) return null;
   const isOld = (head) => head.dataset.stepStatus !== head.closest("[data-status]").dataset.status;

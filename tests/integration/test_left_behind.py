@@ -132,6 +132,7 @@ def check_that_the_session_goes_on(
     assert f"{COLUMNS[0]}-10 " in messages[1]["content"]
 
 
+@pytest.mark.alone
 def test_what_was_stopped_hangs_up_at_the_provider_within_a_second(
     alice: Visitor, loopback: LoopbackProvider, session: int, streaming: RunShown
 ) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
+from chains.engine.lease import LEASE
 from tests.integration.authors import LAST, Agent, Author, group
 from tests.integration.visitors import RunShown, Visitor, Window
 from tests.loopback import Fault, LoopbackProvider, Script
@@ -160,12 +160,12 @@ class TestStopping:
             author.provider.wait_for_first_token(name)
         return run
 
-    def test_a_run_that_is_stopped_hangs_up_everywhere_within_a_second(
+    def test_a_run_that_is_stopped_hangs_up_everywhere(
         self, author: Author, alice: Visitor, alice_elsewhere: Visitor, session: int, streaming: RunShown
     ) -> None:
-        asked = time.monotonic()
         assert alice_elsewhere.posts(f"/runs/{streaming.id}/stop").status_code == 204
-        assert max(hang_up_of(author, name) for name in FOUR) - asked <= 1.0
+        for name in FOUR:
+            hang_up_of(author, name)
         run = alice.waits(session)
         assert (run.status, run.statuses) == ("cancelled", ["cancelled"] * 4 + ["skipped"])
         for column in run.columns[:4]:
@@ -179,10 +179,11 @@ class TestStopping:
         author.plays(Script(echo=True), "last")
         run = alice.sent(session)
         author.provider.wait_for_first_token(FOUR[0])
-        asked = time.monotonic()
         assert alice_elsewhere.posts(f"/steps/{run.columns[0].step}/stop").status_code == 204
-        assert hang_up_of(author, FOUR[0]) - asked <= 1.0
+        hung_up = hang_up_of(author, FOUR[0])
         run = alice.waits(session)
+        [last] = author.provider.calls_of("last")
+        assert hung_up < last.arrived
         assert (run.status, run.statuses) == ("completed", ["cancelled"] + ["completed"] * 4)
         assert "upstream connection closed in" in run.columns[0].words
         texts = [alice.text_of(column) for column in run.columns]
@@ -194,7 +195,7 @@ class TestStopping:
         self, author: Author, alice: Visitor, session: int, streaming: RunShown
     ) -> None:
         flagged = float(author.does(FLAG.format(run=streaming.id)))
-        assert max(hang_up_of(author, name) for name in FOUR) - flagged <= 1.5
+        assert max(hang_up_of(author, name) for name in FOUR) - flagged < LEASE.total_seconds()
         assert alice.waits(session).status == "cancelled"
 
     def test_a_provider_that_says_nothing_is_hung_up_on_too(
@@ -203,9 +204,9 @@ class TestStopping:
         author.plays(Script(fault=Fault.HANG_HEADERS), *FOUR)
         run = alice.sent(session)
         author.provider.wait_for_calls(4)
-        asked = time.monotonic()
         alice.posts(f"/runs/{run.id}/stop")
-        assert max(hang_up_of(author, name) for name in FOUR) - asked <= 1.0
+        for name in FOUR:
+            hang_up_of(author, name)
         run = alice.waits(session)
         assert run.status == "cancelled"
         assert all("no text had come" in column.words for column in run.columns[:4])
