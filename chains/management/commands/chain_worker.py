@@ -16,6 +16,7 @@ from chains import health
 from chains.heartbeat import Heartbeat
 from chains.hosting import RunHost
 from chains.management.memory import give_memory_back
+from chains.management.signals import on_signal
 
 logger = logging.getLogger("chains.runtime")
 
@@ -53,14 +54,14 @@ class Command(BaseCommand):
         host, heartbeat = RunHost(), Heartbeat(carries_out_runs=True)
         stop = asyncio.Event()
 
-        def on_signal() -> None:
+        def end() -> None:
             if stop.is_set():
                 host.hurry()
             stop.set()
 
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, on_signal)
+            on_signal(loop, number, end)
         await host.start()
         heartbeat.start()
         self._say("Worker ready")

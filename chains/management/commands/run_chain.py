@@ -21,6 +21,7 @@ from chains.engine.events import Event
 from chains.engine.lease import LeaseLost
 from chains.management.chain_choice import own_chain
 from chains.management.people import person
+from chains.management.signals import on_signal
 from chains.management.terminal import LivePanels, PlainLines, print_answers
 from chains.models import Chain, Run, User
 from chains.models.run import RunStatus
@@ -101,10 +102,10 @@ async def _carry_out(run: Run, emit: Callable[[Event], None]) -> None:
 
     def interrupt() -> None:
         # Who presses it again does not want to wait.
-        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         stops.append(asyncio.create_task(_stop(runtime, run), name=f"stop-run-{run.pk}"))
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    on_signal(loop, signal.SIGINT, interrupt)
     try:
         await http.warm()
         await runtime.run_detached(run.pk, emit)
@@ -112,7 +113,7 @@ async def _carry_out(run: Run, emit: Callable[[Event], None]) -> None:
         # Stopped elsewhere before it began: its row says so.
         pass
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         await asyncio.gather(*stops)
         await http.aclose()
 
