@@ -9,6 +9,7 @@ from chains.queries.figures import (
     cost_text,
     duration_text,
     milliseconds_between,
+    size_text,
 )
 from chains.queries.find import Found, Hit, find_in_session
 from chains.queries.labels import spoken_list, status_label
@@ -111,6 +112,7 @@ __all__ = [
     "sent_messages",
     "session_page",
     "sidebar",
+    "size_text",
     "spoken_list",
     "status_label",
     "step_offer",
