@@ -10,6 +10,8 @@ from chains.models.run import Run
 from chains.models.session import ChatSession
 from chains.models.user import User
 
+_ENDINGS = {"image/png": (".png",), "image/jpeg": (".jpg", ".jpeg")}
+
 
 class AttachmentKind(models.TextChoices):
     """What agents make of a file."""
@@ -70,6 +72,12 @@ class Attachment(models.Model):
     def is_image(self) -> bool:
         """Whether it is a picture."""
         return self.kind == AttachmentKind.IMAGE
+
+    @property
+    def stored_name(self) -> str:
+        """Its name with the ending of the form that it is stored in."""
+        endings = _ENDINGS.get(self.media_type, ("",))
+        return self.name if self.name.lower().endswith(endings) else f"{self.name}{endings[0]}"
 
 
 class RunAttachment(models.Model):

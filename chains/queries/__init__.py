@@ -9,6 +9,7 @@ from chains.queries.figures import (
     cost_text,
     duration_text,
     milliseconds_between,
+    size_text,
 )
 from chains.queries.find import Found, Hit, find_in_session
 from chains.queries.labels import spoken_list, status_label
@@ -29,7 +30,7 @@ from chains.queries.reports import run_export, run_report
 from chains.queries.reuse import ReusableChain, reusable_agent, reusable_agents
 from chains.queries.rules import RuleTrial, condition_try
 from chains.queries.runs import Band, SessionPage, StageView, bands, session_page
-from chains.queries.seen import Seen, SeenMessage, seen, sent_curl, sent_messages
+from chains.queries.seen import AddressOf, Seen, SeenMessage, seen, sent_curl, sent_messages
 from chains.queries.shelf import (
     SHELF_PAGE,
     SHELF_SORTS,
@@ -48,6 +49,7 @@ from chains.queries.waterfall import Bar, Lane, Waterfall
 __all__ = [
     "SHELF_PAGE",
     "SHELF_SORTS",
+    "AddressOf",
     "AgentCard",
     "Band",
     "Bar",
@@ -110,6 +112,7 @@ __all__ = [
     "sent_messages",
     "session_page",
     "sidebar",
+    "size_text",
     "spoken_list",
     "status_label",
     "step_offer",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from chains.models import Attachment
 from chains.models.run import SkipReason
 from chains.queries.columns import Column, SkipView
-from chains.queries.figures import Metrics, duration_text
+from chains.queries.figures import Metrics, duration_text, size_text
 from chains.queries.labels import spoken_count
 from chains.queries.reading import Prompts, Reading, ReadingColumn
 
@@ -33,6 +34,8 @@ def _run(reading: Reading) -> Iterator[str]:
     run, totals = reading.run, reading.band.totals
     yield f"# {reading.chain_name}"
     yield _quoted(run.input)
+    if reading.band.files:
+        yield "\n".join(_file(file) for file in reading.band.files)
     facts = [run.get_status_display(), f"{run.created_at:%Y-%m-%d %H:%M} UTC"]
     if totals:
         facts += [f"{duration_text(totals.wall_ms)} wall", f"{duration_text(totals.sum_ms)} sum", totals.cost]
@@ -41,6 +44,18 @@ def _run(reading: Reading) -> Iterator[str]:
         yield f"**{run.get_status_display()}:** {reading.band.error}"
     for shown in reading.columns:
         yield from _agent(shown)
+
+
+def _file(file: Attachment) -> str:
+    # No name has a backtick.
+    return f"- `{file.name}` ({', '.join(_file_facts(file))})"
+
+
+def _file_facts(file: Attachment) -> Iterator[str]:
+    yield file.get_kind_display().lower()
+    if file.is_image:
+        yield f"{file.width} × {file.height}"
+    yield size_text(file.size)
 
 
 def _agent(shown: ReadingColumn) -> Iterator[str]:

@@ -45,6 +45,15 @@ def milliseconds_between(start: datetime, end: datetime) -> int:
     return max(0, round((end - start).total_seconds() * 1000))
 
 
+def size_text(size: int) -> str:
+    """Write a size in bytes as a person reads it: ``812 bytes``, ``12 KB``, ``1.4 MB``."""
+    if size < 1024:
+        return f"{size} byte{'' if size == 1 else 's'}"
+    if size < 1024**2:
+        return f"{size / 1024:.0f} KB"
+    return f"{size / 1024**2:.1f} MB"
+
+
 def duration_text(ms: float) -> str:
     """Write a duration as a person reads it: ``85 ms``, ``3.6 s``, ``2 min 05 s``, ``2 h 5 min``."""
     if ms < 999.5:

@@ -1,4 +1,7 @@
-"""A run as one JSON object for programs. Times are ISO 8601 in UTC, durations ms, costs USD, unknown null."""
+"""A run as one JSON object for programs.
+
+Times are ISO 8601 in UTC, durations ms, sizes bytes, costs USD, unknown null.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from chains.models import Run
+from chains.models import Attachment, Run
 from chains.queries.columns import Column, columns
 from chains.queries.figures import milliseconds_between
 from chains.queries.reading import Prompts, Reading, ReadingColumn
@@ -48,7 +51,19 @@ def run_export(reading: Reading) -> dict[str, Any]:
             "calls_without_cost": unknown,
         },
         "message": run.input,
+        "files": [_file(file) for file in reading.band.files],
         "steps": [_exported(column) for column in reading.columns],
+    }
+
+
+def _file(file: Attachment) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "kind": file.kind,
+        "media_type": file.media_type,
+        "size": file.size,
+        "width": file.width,
+        "height": file.height,
     }
 
 

@@ -106,11 +106,12 @@ def bands(*, session: ChatSession, run_ids: Sequence[int]) -> list[Band]:
     runs = list(rows.defer(*long).annotate(has_files=carries).order_by("id"))
     all_columns = columns_of(load_steps([run.pk for run in runs])) if runs else []
     columns = {run: list(group) for run, group in groupby(all_columns, key=lambda one: one.step.run_id)}
-    files = _files_of([run for run in runs if getattr(run, "has_files", True)])
+    files = files_of([run for run in runs if getattr(run, "has_files", True)])
     return [_band(run, columns.get(run.pk, []), files.get(run.pk, []), session.owner_id) for run in runs]
 
 
-def _files_of(runs: Sequence[Run]) -> dict[int, list[Attachment]]:
+def files_of(runs: Sequence[Run]) -> dict[int, list[Attachment]]:
+    """Return what the messages of these runs carry, by run; their contents stay in the database."""
     files: dict[int, list[Attachment]] = {}
     if not runs:
         return files

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chains.models import AgentStep, LanguageModel, StepAttempt, User
-from chains.providers.base import ChatMessage, ChatRequest
+from chains.models import AgentStep, Attachment, LanguageModel, StepAttempt, User
+from chains.providers.base import ChatMessage, ChatRequest, Image
 from chains.providers.curl import curl_command
 from chains.queries.figures import estimated_tokens
+from chains.queries.runs import files_of
 
 # Code points of a message that are shown before somebody asks for all of it.
 SHOWN, SHOWN_OF_HISTORY = 6_000, 800
 SYSTEM, HISTORY, PROMPT, OWN = "system", "history", "prompt", "own"
+AddressOf = Callable[[Attachment], str]
 _TITLES = {SYSTEM: "System prompt", PROMPT: "Prompt", OWN: "Your message"}
 
 
@@ -37,7 +39,10 @@ class SeenPart:
 
 @dataclass(frozen=True, slots=True)
 class SeenMessage:
-    """One message of the call. ``kind`` is system, history, prompt, or own for a person's message alone."""
+    """One message of the call. ``kind`` is system, history, prompt, or own for a person's message alone.
+
+    ``files`` are the pictures that were sent with it, and those whose text is part of the run's own message.
+    """
 
     number: int
     kind: str
@@ -45,6 +50,7 @@ class SeenMessage:
     parts: tuple[SeenPart, ...]
     length: int
     shown: int
+    files: tuple[Attachment, ...] = ()
 
     @property
     def title(self) -> str:
@@ -58,8 +64,13 @@ class SeenMessage:
 
     @property
     def tokens(self) -> int:
-        """About how many tokens it has."""
+        """About how many tokens its text has."""
         return estimated_tokens(self.length)
+
+    @property
+    def picture_count(self) -> int:
+        """How many pictures were sent with it."""
+        return sum(file.is_image for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,13 @@ class Seen:
 
     @property
     def tokens(self) -> int:
-        """About how many tokens all of it has."""
+        """About how many tokens all its text has."""
         return sum(message.tokens for message in self.messages)
+
+    @property
+    def picture_count(self) -> int:
+        """How many pictures were sent with all of it."""
+        return sum(message.picture_count for message in self.messages)
 
     @property
     def has_passages(self) -> bool:
@@ -115,42 +131,71 @@ def seen(
     attempt = _attempt(step, step.current_attempt if number is None else number)
     if attempt is None:
         return Seen(step, None, numbers, ()) if number is None else None
-    origins = _origins(step)
+    sources = _sources(step, attempt)
     if owner := _whose_prompts(step, viewer):
-        messages = [_message(*entry, origins, whole) for entry in _without_prompts(step, attempt)]
+        messages = [_message(*entry, sources, whole) for entry in _without_prompts(step, attempt)]
         return Seen(step, attempt, numbers, tuple(messages), prompts_of=owner)
-    messages = [_message(*entry, origins, whole) for entry in _kinds(attempt.messages)]
+    messages = [_message(*entry, sources, whole) for entry in _kinds(attempt.messages)]
     return Seen(step, attempt, numbers, tuple(messages), has_curl=not _model(attempt).is_simulated)
 
 
-def sent_messages(step: AgentStep, viewer: User, *, number: int | None = None) -> list[dict[str, str]] | None:
-    """Return a call's messages as roles and contents; None where there are none, or another person's."""
+def sent_messages(
+    step: AgentStep, viewer: User, *, address_of: AddressOf, number: int | None = None
+) -> list[dict[str, Any]] | None:
+    """Return a call's messages as roles and contents; None where there are none, or another person's.
+
+    A message with pictures says what they were and where they are, in the place of their data.
+    """
     attempt = _attempt(step, step.current_attempt if number is None else number)
     if attempt is None or _whose_prompts(step, viewer):
         return None
-    return plain_messages(attempt.messages)
+    pictures = _pictures(attempt)
+    return [_plain(message, pictures, address_of) for message in attempt.messages]
 
 
-def plain_messages(messages: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return stored messages without our own notes."""
-    return [{"role": message["role"], "content": message["content"]} for message in messages]
-
-
-def sent_curl(step: AgentStep, viewer: User, *, number: int | None = None) -> str | None:
+def sent_curl(
+    step: AgentStep, viewer: User, *, address_of: AddressOf, number: int | None = None
+) -> str | None:
     """Return a call as a ``curl`` command; None as ``sent_messages``, and where no request travelled."""
-    messages = sent_messages(step, viewer, number=number)
     attempt = _attempt(step, step.current_attempt if number is None else number)
-    if messages is None or attempt is None:
+    if attempt is None or _whose_prompts(step, viewer):
         return None
-    model = _model(attempt)
+    model, pictures = _model(attempt), _pictures(attempt)
     request = ChatRequest(
         model=model.model_id,
-        messages=tuple(ChatMessage(**message) for message in messages),  # type: ignore[arg-type]  # a stored role
+        messages=tuple(_chat_message(message, pictures) for message in attempt.messages),
         temperature=step.temperature,
         max_output_tokens=step.max_output_tokens,
         flags=model.flags,
     )
-    return curl_command(model.provider.endpoint, request)
+    addresses: dict[int | None, str] = {row: address_of(picture) for row, picture in pictures.items()}
+    return curl_command(model.provider.endpoint, request, sources=addresses)
+
+
+def _plain(
+    message: Mapping[str, Any], pictures: Mapping[int, Attachment], address_of: AddressOf
+) -> dict[str, Any]:
+    """Return a stored message without our own notes."""
+    plain = {"role": message["role"], "content": message["content"]}
+    images = [
+        {
+            "name": picture.name,
+            "media_type": picture.media_type,
+            "size": picture.size,
+            "sha256": picture.sha256,
+            "data": f"left out here: base64 of {address_of(picture)}",
+        }
+        for picture in _pictures_of(message, pictures)
+    ]
+    return plain | {"images": images} if images else plain
+
+
+def _chat_message(message: Mapping[str, Any], pictures: Mapping[int, Attachment]) -> ChatMessage:
+    images = (
+        Image(picture.stored_name, picture.media_type, "", attachment=picture.pk)
+        for picture in _pictures_of(message, pictures)
+    )
+    return ChatMessage(message["role"], message["content"], images=tuple(images))
 
 
 def _attempt(step: AgentStep, number: int) -> StepAttempt | None:
@@ -188,18 +233,21 @@ def _without_prompts(step: AgentStep, attempt: StepAttempt) -> Iterator[Entry]:
             yield number, kind, message
         elif kind == PROMPT:
             text = step.run.input
-            yield number, OWN, {"role": "user", "content": text, "passages": [["input", 0, len(text)]]}
+            own = {"role": "user", "content": text, "passages": [["input", 0, len(text)]]}
+            yield number, OWN, own | {"images": message.get("images", ())}
 
 
 def _message(
-    number: int, kind: str, message: Mapping[str, Any], origins: Mapping[str, Origin], whole: int | None
+    number: int, kind: str, message: Mapping[str, Any], sources: _Sources, whole: int | None
 ) -> SeenMessage:
-    content = message["content"]
+    content, passages = message["content"], message.get("passages", ())
     most = SHOWN_OF_HISTORY if kind == HISTORY else SHOWN
     # A little more than fits is shown as well: nobody should ask for one line.
     shown = len(content) if number == whole or len(content) <= most * 1.2 else most
-    parts = _parts(content[:shown], message.get("passages", ()), origins)
-    return SeenMessage(number, kind, message["role"], tuple(parts), len(content), shown)
+    parts = _parts(content[:shown], passages, sources.origins)
+    has_input = any(source == "input" for source, _, _ in passages)
+    files = (*_pictures_of(message, sources.pictures), *(sources.texts if has_input else ()))
+    return SeenMessage(number, kind, message["role"], tuple(parts), len(content), shown, files)
 
 
 def _parts(text: str, passages: Sequence[Sequence[Any]], origins: Mapping[str, Origin]) -> Iterator[SeenPart]:
@@ -217,6 +265,30 @@ def _parts(text: str, passages: Sequence[Sequence[Any]], origins: Mapping[str, O
         yield SeenPart(text[start:at], origins.get(source), is_block)
     if at < len(text):
         yield SeenPart(text[at:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """What messages consist of: columns of the run, pictures by row, and texts of the run's own message."""
+
+    origins: Mapping[str, Origin]
+    pictures: Mapping[int, Attachment]
+    texts: tuple[Attachment, ...]
+
+
+def _sources(step: AgentStep, attempt: StepAttempt) -> _Sources:
+    files = files_of([step.run]).get(step.run_id, ())
+    return _Sources(_origins(step), _pictures(attempt), tuple(file for file in files if not file.is_image))
+
+
+def _pictures(attempt: StepAttempt) -> dict[int, Attachment]:
+    rows = {image["attachment"] for message in attempt.messages for image in message.get("images", ())}
+    return Attachment.objects.described().in_bulk(rows) if rows else {}
+
+
+def _pictures_of(message: Mapping[str, Any], pictures: Mapping[int, Attachment]) -> list[Attachment]:
+    rows = (image["attachment"] for image in message.get("images", ()))
+    return [pictures[row] for row in rows if row in pictures]
 
 
 def _origins(step: AgentStep) -> dict[str, Origin]:

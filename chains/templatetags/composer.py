@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from django import template
 
+from chains import queries
 from chains.engine import quotes
 
 register = template.Library()
@@ -39,9 +40,5 @@ def own_words(message: str) -> str:
 
 @register.filter
 def file_size(size: int) -> str:
-    """Write a size as a person reads it: ``812 bytes``, ``12 KB``, ``1.4 MB``."""
-    if size < 1024:
-        return f"{size} byte{'' if size == 1 else 's'}"
-    if size < 1024**2:
-        return f"{size / 1024:.0f} KB"
-    return f"{size / 1024**2:.1f} MB"
+    """Write a size as a person reads it."""
+    return queries.size_text(size)

@@ -83,10 +83,7 @@ def take_files(request: Request, session: ChatSession) -> tuple[list[Attachment]
 
 
 def _sent(file: Attachment, content: bytes, content_type: str) -> HttpResponse:
-    # A picture is stored in another form than its name may say.
-    ending = {"image/png": ".png", "image/jpeg": ".jpg"}.get(file.media_type, "")
-    name = file.name if file.name.lower().endswith((ending, ".jpeg")) else f"{file.name}{ending}"
-    disposition = f"inline; filename*=UTF-8''{quote(file_name(name), safe='')}"
+    disposition = f"inline; filename*=UTF-8''{quote(file_name(file.stored_name), safe='')}"
     return HttpResponse(
         content, content_type=content_type, headers=HARMLESS | {"Content-Disposition": disposition}
     )

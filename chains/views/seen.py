@@ -6,10 +6,12 @@ import json
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from chains import queries
+from chains.models import Attachment
 from chains.views import access
 from chains.views.access import Request
 
@@ -35,7 +37,8 @@ def step_seen(request: Request, pk: int) -> HttpResponse:
 def step_seen_json(request: Request, pk: int) -> HttpResponse:
     """Return the messages of one call in the form that all providers' wires are made from."""
     step = access.sent_step_for(request, pk)
-    messages = queries.sent_messages(step, request.user, number=access.number(request, "attempt"))
+    address_of, number = _addresses(request), access.number(request, "attempt")
+    messages = queries.sent_messages(step, request.user, address_of=address_of, number=number)
     if messages is None:
         raise Http404
     return access.plain_text(json.dumps(messages, ensure_ascii=False, indent=2) + "\n")
@@ -46,10 +49,18 @@ def step_seen_json(request: Request, pk: int) -> HttpResponse:
 def step_seen_curl(request: Request, pk: int) -> HttpResponse:
     """Return one call as a shell command without its key."""
     step = access.sent_step_for(request, pk)
-    command = queries.sent_curl(step, request.user, number=access.number(request, "attempt"))
+    address_of, number = _addresses(request), access.number(request, "attempt")
+    command = queries.sent_curl(step, request.user, address_of=address_of, number=number)
     if command is None:
         raise Http404
     return access.plain_text(command)
+
+
+def _addresses(request: Request) -> queries.AddressOf:
+    def address_of(file: Attachment) -> str:
+        return request.build_absolute_uri(reverse("attachment_show", args=[file.pk]))
+
+    return address_of
 
 
 def _message(request: Request, seen: queries.Seen, number: int) -> HttpResponse:

@@ -1,11 +1,12 @@
 // How somebody arranges the columns of a chain for themselves: focused, pinned, hidden, moved within their group.
 // It is remembered for each chain in this browser, and laid over whatever the server sends.
 import { allBands, columnsOf, withBands } from "./bands.js";
-import { keepPlaces } from "./follow.js";
+import { holdPlaces, keepPlaces } from "./follow.js";
 
 const NOTHING = { focused: null, pinned: [], hidden: [], order: [] };
 const isPhone = window.matchMedia("(width < 48rem)");
 const MAX_PINNED = 0.62; // of the row: more leaves no room for what scrolls
+const NOT_HANDLES = "button, a, input, summary, form, .reasoning-text";
 const known = new Map(); // chain → its arrangement
 
 const slugOf = (column) => column.dataset.slug;
@@ -156,28 +157,47 @@ function measure(row) {
   row.style.setProperty("--pinned-size", `${isTight ? 0 : width}px`);
 }
 
-// By the head, within its group
+// By the head, within its group, with a mouse: a finger scrolls, and has the menu. A column that is pinned now counts,
+// for it may come back.
 function letMove(list) {
-  if (typeof Sortable === "undefined" || list.querySelectorAll(".column").length < 2) return;
+  if (typeof Sortable === "undefined" || list.querySelectorAll(".column, .pin-place").length < 2) return;
+  let restore;
+  const hold = () => (restore = holdPlaces([list]));
+  const row = list.closest("[data-stages]");
   new Sortable(list, {
     draggable: ".column",
     handle: ".column-head",
-    filter: "button, a, input, summary, form, .reasoning-text",
+    filter: ({ target, pointerType }) => pointerType === "touch" || target.closest(NOT_HANDLES),
     preventOnFilter: false,
     animation: 150,
     ghostClass: "column-ghost",
-    delay: 150,
-    delayOnTouchOnly: true,
     disabled: isPhone.matches,
-    onEnd: ({ item, to }) => remember(item, [...to.querySelectorAll(":scope > .column")]),
+    onStart: () => {
+      row.setAttribute("data-dragging", "");
+      hold();
+    },
+    // Each step on its way takes it out of the page for a moment, and with that its place in its text.
+    onChange: () => {
+      restore();
+      hold();
+    },
+    onEnd: ({ item, to }) => {
+      row.removeAttribute("data-dragging");
+      remember(item, [...to.querySelectorAll(":scope > .column")]);
+    },
   });
 }
+
+const movableLists = (part) => part.querySelectorAll(".stage-parallel > .stage-columns");
 
 withBands((band) => {
   // Beside the editor they stand below one another, as they come.
   if (band.closest("[data-editor]")) return;
   arrange(band);
-  band.querySelectorAll(".stage-parallel > .stage-columns").forEach(letMove);
+  movableLists(band).forEach(letMove);
+});
+isPhone.addEventListener("change", () => {
+  for (const list of movableLists(document)) Sortable.get(list)?.option("disabled", isPhone.matches);
 });
 window.addEventListener("resize", () => document.querySelectorAll("[data-stages]").forEach(measure));
 document.addEventListener("click", ({ target }) => {

@@ -31,9 +31,15 @@ function scrolled(answer) {
 // Change the look of columns without losing anybody's place in their texts: who follows goes on to follow, who reads
 // has the same passage at the same height, however the lines break now.
 export function keepPlaces(parts, change) {
-  const kept = parts.flatMap((part) => [...part.querySelectorAll("[data-answer]")]).map(anchorOf);
+  const restore = holdPlaces(parts);
   change();
-  for (const back of kept) back();
+  restore();
+}
+
+// For a change that somebody else makes: returns what brings the places back after it.
+export function holdPlaces(parts) {
+  const kept = parts.flatMap((part) => [...part.querySelectorAll("[data-answer]")]).map(anchorOf);
+  return () => kept.forEach((back) => back());
 }
 
 function anchorOf(answer) {

@@ -16,10 +16,12 @@ from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
 
+TABLET = {**PHONE, "viewport": {"width": 1000, "height": 1300}}
 SHORT = Script(tokens=20)
 LONG = Script(text="\n\n".join(f"Line {number} of many." for number in range(400)), tps=60)
 NAMES = """() => [...document.querySelectorAll("[data-run]:last-child [data-stages] .column")]
   .filter((column) => column.checkVisibility()).map((column) => column.querySelector("h3").textContent)"""
+GO_BACK = "(row) => { const at = row.scrollLeft; row.scrollLeft = 0; return at; }"
 SCROLL = "(answer) => [answer.scrollTop, answer.scrollHeight - answer.clientHeight]"
 
 
@@ -127,6 +129,68 @@ def test_one_is_moved_within_its_group(page: Page):
     assert page.evaluate(NAMES) == ["Ben", "Cleo", "Ada", "Dan"]
 
 
+def test_one_is_dragged_by_its_head_within_its_group(page: Page):
+    asked(page)
+    drag(page, "Ada", onto="Cleo")
+    assert page.evaluate(NAMES) == ["Ben", "Cleo", "Ada", "Dan"]
+    # The row did not go along with it.
+    assert page.locator("[data-stages]").evaluate("(row) => row.scrollLeft") == 0
+    drag(page, "Cleo", onto="Ben")
+    assert page.evaluate(NAMES) == ["Cleo", "Ben", "Ada", "Dan"]
+    # Dan stands alone after them: nothing changes places with it.
+    drag(page, "Ben", onto="Dan")
+    after = page.evaluate(NAMES)
+    assert after[-1] == "Dan"
+    # Neither text nor menu was meant.
+    assert page.evaluate("getSelection().toString()") == ""
+    expect(page.get_by_role("menu")).to_have_count(0)
+    send(page, "And now?")
+    expect(page.locator("section[data-run]")).to_have_count(2)
+    wait_for_end(page)
+    assert page.evaluate(NAMES) == after
+    page.reload()
+    assert page.evaluate(NAMES) == after
+
+
+def test_a_drag_that_begins_on_a_button_or_in_an_answer_moves_nothing(page: Page):
+    asked(page)
+    more = article(page, "Ada").get_by_role("button", name="Arrange Ada")
+    for start in (more, answer(page, "Ada").locator("p").first):
+        drag(page, "Ada", onto="Cleo", start=start)
+        assert page.evaluate(NAMES) == ["Ada", "Ben", "Cleo", "Dan"]
+
+
+def test_what_is_dragged_keeps_its_place_in_its_text(page: Page, stage: Stage):
+    stage.play(Ada=LONG, Ben=LONG)
+    open_chain(page, "Pair")
+    send(page, "Write much")
+    until(page, lambda: all(answer(page, name).evaluate(SCROLL)[1] > 300 for name in ("Ada", "Ben")))
+    drag(page, "Ada", onto="Ben")
+    # It goes on to follow its text.
+    grown = answer(page, "Ada").evaluate(SCROLL)[1]
+    until(page, lambda: answer(page, "Ada").evaluate(SCROLL)[1] > grown + 100)
+    until(page, lambda: (seen := answer(page, "Ada").evaluate(SCROLL))[1] - seen[0] < 24)
+    expect(article(page, "Ada").get_by_role("button", name="Jump to latest")).to_be_hidden()
+    answer(page, "Ada").hover()
+    page.mouse.wheel(0, -200)
+    expect(article(page, "Ada").get_by_role("button", name="Jump to latest")).to_be_visible()
+    place, _ = answer(page, "Ada").evaluate(SCROLL)
+    drag(page, "Ada", onto="Ben")
+    assert page.evaluate(NAMES) == ["Ada", "Ben"]
+    assert answer(page, "Ada").evaluate(SCROLL)[0] == place
+    page.get_by_role("button", name="Stop", exact=True).click()
+    wait_for_end(page, "cancelled")
+
+
+def test_columns_that_come_back_from_the_left_can_be_dragged(page: Page):
+    asked(page, "Pair")
+    choose(page, "Ada", "Pin to the left")
+    page.reload()
+    page.get_by_role("button", name="Ada is pinned to the left").click()
+    drag(page, "Ada", onto="Ben")
+    assert page.evaluate(NAMES) == ["Ben", "Ada"]
+
+
 def test_twelve_stay_usable(page: Page):
     agents = [
         {"name": f"A{number}", "model": MODELS["Ada"], "connection_type": "parallel"} for number in range(12)
@@ -161,6 +225,60 @@ def test_on_a_phone_one_card_is_unfolded_and_a_tap_or_a_tab_leads_to_another(
     expect(unfolded).to_have_text("Dan")
     swipe(phone, answer(phone, "Dan"), by=160)
     expect(unfolded).to_have_text("Cleo")
+
+
+@pytest.mark.parametrize("device", [PHONE, TABLET], ids=["phone", "tablet"])
+def test_a_finger_drags_no_column(window: Callable[..., Page], page: Page, device: dict[str, object]):
+    touched = asked(window(**device))
+    ahead(touched)
+    finger = touched.context.new_cdp_session(touched)
+    start = article(touched, "Ada").get_by_role("heading").bounding_box()
+    end = article(touched, "Ben").bounding_box()
+    assert start
+    assert end
+    x, y = start["x"] + 8, start["y"] + start["height"] / 2
+    by_x, by_y = end["x"] + end["width"] / 2 - x, end["y"] + 20 - y
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    touched.wait_for_timeout(250)
+    for step in range(1, 13):
+        at = [{"x": x + by_x * min(step, 8) / 8 + step % 2, "y": y + by_y * min(step, 8) / 8}]
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": at})
+        touched.wait_for_timeout(30)
+        assert touched.locator(".sortable-chosen").count() == 0
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert touched.evaluate(NAMES) == ["Ada", "Ben", "Cleo", "Dan"]
+
+
+def test_a_window_that_widens_lets_columns_be_dragged(window: Callable[..., Page], page: Page):
+    narrow = asked(window(viewport={"width": 700, "height": 900}))
+    narrow.set_viewport_size({"width": 1440, "height": 900})
+    drag(narrow, "Ada", onto="Ben")
+    assert narrow.evaluate(NAMES) == ["Ben", "Ada", "Cleo", "Dan"]
+    narrow.set_viewport_size({"width": 700, "height": 900})
+    drag(narrow, "Ada", onto="Cleo")
+    assert narrow.evaluate(NAMES) == ["Ben", "Ada", "Cleo", "Dan"]
+
+
+def ahead(page: Page) -> None:
+    """Scroll the newest row back to its beginning, once it has come to rest."""
+    row = page.locator("[data-stages]").last
+    until(page, lambda: row.evaluate(GO_BACK) == 0)
+
+
+def drag(page: Page, name: str, *, onto: str, start: Locator | None = None) -> None:
+    """Draw a column over another one by its head, or by what else is said, and let go there."""
+    ahead(page)
+    (start or article(page, name).get_by_role("heading")).hover()
+    target = article(page, onto).locator(".column-head").bounding_box()
+    assert target
+    page.mouse.down()
+    for step in range(12):
+        # A hand is never quite still, and the columns take 150 ms to make room.
+        x = target["x"] + target["width"] / 2 + step % 2 * 3
+        page.mouse.move(x, target["y"] + 12, steps=6 if step == 0 else 1)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+    expect(page.locator(".column-ghost")).to_have_count(0)
 
 
 def swipe(page: Page, over: Locator, by: int) -> None:

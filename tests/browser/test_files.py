@@ -107,6 +107,34 @@ def test_a_picture_reaches_every_provider_in_its_own_form(stage: Stage, page: Pa
     assert stage.calls_of("Dan")[0].pictures == []
 
 
+def test_what_an_agent_saw_names_the_picture_and_the_file(stage: Stage, window: Callable[..., Page]):
+    page = window(permissions=["clipboard-read", "clipboard-write"])
+    open_chain(page, "Solo")
+    pick(page, payload("cat.png", picture(size=(64, 48)), "image/png"), payload("a.txt", b"words"))
+    expect(chips(page)).to_have_count(2)
+    send(page, "What do you see?")
+    wait_for_end(page)
+    page.get_by_role("link", name="What Ada saw").click()
+    shown = page.get_by_role("dialog", name="What")
+    files = shown.get_by_role("list", name="Files of this message").get_by_role("link")
+    expect(files).to_contain_text(["cat.png", "a.txt"])
+    expect(files).to_contain_text(["sent as a picture", "sent as text"])
+    until(page, lambda: files.first.locator("img").evaluate("(image) => image.naturalWidth > 0"))
+    shown.get_by_role("button", name="Copy as curl").click()
+    expect(shown.get_by_role("button", name="Copied")).to_be_visible()
+    command = page.evaluate("navigator.clipboard.readText()")
+    address = f"{stage.server.url}{files.first.get_attribute('href')}"
+    assert f"#   ./cat.png {address}\n" in command
+    assert page.request.get(address).body() == base64.b64decode(sent_picture(stage))
+    assert sent_picture(stage) not in command + page.content()
+
+
+def sent_picture(stage: Stage) -> str:
+    """Return the data of the picture that Ada's provider got last."""
+    [part] = [part for part in message_to(stage, "Ada") if part["type"] == "image_url"]
+    return str(part["image_url"]["url"]).partition(",")[2]
+
+
 def test_a_follow_up_still_shows_the_picture(stage: Stage, page: Page):
     open_chain(page, "Solo")
     pick(page, payload("cat.png", picture(), "image/png"))

@@ -26,6 +26,7 @@ from tests.integration.pages_cast import (
     run_in,
     session_of,
 )
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +98,8 @@ def test_prompts_are_in_fences_that_they_cannot_close(client: Client, run: Run) 
 
 def test_json_has_the_documented_shape_and_the_figures_of_the_command(client: Client, run: Run) -> None:
     document = json.loads(export(client, run, "json"))
-    assert list(document) == ["format", "run", "message", "steps"]
+    assert list(document) == ["format", "run", "message", "files", "steps"]
+    assert document["files"] == []
     assert (document["format"], document["message"]) == ("chainchat-run/1", "Is it\nso?")
     told = {key: document["run"][key] for key in ("id", "status", "chain", "version", "cost_usd")}
     assert told == {"id": run.pk, "status": "completed", "chain": "Critics", "version": 1, "cost_usd": 0.5}
@@ -133,6 +135,52 @@ def test_json_with_prompts_has_those_of_the_run_and_counts_what_was_before_it(
         "prompt": "Weigh this:\n```\ncode\n```",
     }
     assert "prompts" not in ben
+
+
+def carry_files(run: Run) -> None:
+    """Let the run's message carry a picture and a text."""
+    files = {"a *cat* <b>.png": picture(size=(640, 480)), "notes.txt": b"secret line"}
+    for place, (name, data) in enumerate(files.items()):
+        file = actions.attach(session=run.session, name=name, data=data)
+        run.carried.create(attachment=file, position=place)
+
+
+def test_files_of_the_message_are_named_after_it_in_every_form(client: Client, run: Run) -> None:
+    carry_files(run)
+    cat, _ = (use.attachment for use in run.carried.all())
+    size = queries.size_text(cat.size)
+    named = f"- `a *cat* <b>.png` (picture, 640 × 480, {size})\n- `notes.txt` (text, 11 bytes)\n\n"
+    assert f"> so?\n\n{named}Completed · " in export(client, run, "md")
+    assert json.loads(export(client, run, "json"))["files"] == [
+        {
+            "name": "a *cat* <b>.png",
+            "kind": "image",
+            "media_type": "image/png",
+            "size": cat.size,
+            "width": 640,
+            "height": 480,
+        },
+        {
+            "name": "notes.txt",
+            "kind": "text",
+            "media_type": "text/plain",
+            "size": 11,
+            "width": None,
+            "height": None,
+        },
+    ]
+    page = export(client, run, "html")
+    assert "a *cat* &lt;b&gt;.png</span>" in page
+    assert f"Picture · 640 × 480 · {size}<" in page
+    assert "Text · 11 bytes<" in page
+
+
+def test_files_themselves_are_in_no_export(client: Client, run: Run) -> None:
+    carry_files(run)
+    for ending in ("md", "json", "html"):
+        text = export(client, run, ending, prompts="1")
+        for words in ("secret line", "/attachments/", "base64", "<img"):
+            assert words not in text, (ending, words)
 
 
 class Reader(HTMLParser):

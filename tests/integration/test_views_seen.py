@@ -13,8 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from chains import actions, queries
-from chains.models import AgentStep, LanguageModel, Provider, Run, StepAttempt, User
+from chains.models import AgentStep, Attachment, LanguageModel, Provider, Run, StepAttempt, User
 from tests.integration.pages_cast import attempt, chain_of, run_in, session_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -194,6 +195,105 @@ def test_the_simulated_provider_has_no_request_to_copy(client: Client, run: Run)
     assert client.get(reverse("step_seen_curl", args=[editor_of(run).pk])).status_code == 404
 
 
+# Files
+
+
+@pytest.fixture
+def with_files(run: Run) -> tuple[Attachment, Attachment]:
+    """A picture and a text that the run's message carries."""
+    cat = actions.attach(session=run.session, name="cat.gif", data=picture())
+    notes = actions.attach(session=run.session, name="notes.txt", data=b"one")
+    for place, file in enumerate((cat, notes)):
+        run.carried.create(attachment=file, position=place)
+    return cat, notes
+
+
+def shown_to(step: AgentStep, *pictures: Attachment, **columns: Any) -> StepAttempt:
+    """Let a step be sent a message with these pictures, as it is stored."""
+    images = [{"attachment": one.pk, "name": one.name} for one in pictures]
+    message = {"role": "user", "content": PROMPT, "passages": [["input", 31, 40]], "images": images}
+    return sent(step, [*SENT[:3], message], **columns)
+
+
+def files_shown(html: str) -> list[tuple[str, str, str]]:
+    """Return the files that are listed: where each leads, its name, and how it was sent."""
+    chip = r'<a class="chip chip-file" href="([^"]*)".*?chip-name">(.*?)<.*?seen-file-way">(.*?)<'
+    return re.findall(chip, html, re.DOTALL)
+
+
+def test_pictures_and_files_of_the_message_are_named_shown_and_linked(
+    client: Client, run: Run, with_files: tuple[Attachment, Attachment]
+) -> None:
+    cat, notes = with_files
+    shown_to(editor_of(run), cat)
+    page = show(client, editor_of(run))
+    assert files_shown(page) == [
+        (reverse("attachment_show", args=[cat.pk]), "cat.gif", "sent as a picture"),
+        (reverse("attachment_show", args=[notes.pk]), "notes.txt", "sent as text"),
+    ]
+    assert f'src="{reverse("attachment_thumbnail", args=[cat.pk])}"' in page
+    assert page.count("and 1 picture<") == 2
+    assert "base64" not in page
+
+
+def test_a_picture_that_was_not_sent_is_not_listed(
+    client: Client, run: Run, with_files: tuple[Attachment, Attachment]
+) -> None:
+    shown_to(editor_of(run))
+    assert [name for _, name, _ in files_shown(show(client, editor_of(run)))] == ["notes.txt"]
+    # An agent that was sent the answers alone got neither.
+    StepAttempt.objects.update(messages=[{"role": "user", "content": PROMPT, "passages": []}])
+    assert files_shown(show(client, editor_of(run))) == []
+
+
+def test_a_picture_of_an_earlier_message_stands_with_that(
+    client: Client, run: Run, with_files: tuple[Attachment, Attachment]
+) -> None:
+    cat, _ = with_files
+    earlier = {**SENT[1], "images": [{"attachment": cat.pk, "name": cat.name}]}
+    sent(editor_of(run), [earlier, *SENT[2:]])
+    history, prompt = show(client, editor_of(run)).split('data-kind="prompt"')
+    assert [name for _, name, _ in files_shown(history)] == ["cat.gif"]
+    assert [name for _, name, _ in files_shown(prompt)] == ["notes.txt"]
+
+
+def test_as_json_a_picture_is_described_in_the_place_of_its_data(
+    client: Client, run: Run, with_files: tuple[Attachment, Attachment]
+) -> None:
+    cat, _ = with_files
+    shown_to(editor_of(run), cat)
+    address = f"http://testserver{reverse('attachment_show', args=[cat.pk])}"
+    messages = json.loads(client.get(reverse("step_seen_json", args=[editor_of(run).pk])).content)
+    assert "images" not in messages[0]
+    assert messages[-1] == {
+        "role": "user",
+        "content": PROMPT,
+        "images": [
+            {
+                "name": "cat.gif",
+                "media_type": "image/png",
+                "size": cat.size,
+                "sha256": cat.sha256,
+                "data": f"left out here: base64 of {address}",
+            }
+        ],
+    }
+
+
+def test_as_curl_a_picture_is_read_from_the_file_that_its_address_gives(
+    client: Client, run: Run, with_files: tuple[Attachment, Attachment]
+) -> None:
+    cat, _ = with_files
+    provider = Provider.objects.create(slug="acme", name="Acme", kind="openai", base_url="http://127.0.0.1:9")
+    called = LanguageModel.objects.create(provider=provider, model_id="acme-1", name="Acme 1", vision=True)
+    shown_to(editor_of(run), cat, model=called)
+    command = client.get(reverse("step_seen_curl", args=[editor_of(run).pk])).content.decode()
+    address = reverse("attachment_show", args=[cat.pk])
+    assert f"#   ./cat.gif.png http://testserver{address}\n" in command
+    assert "\"data:image/png;base64,$(base64 < ./cat.gif.png | tr -d '\\n')\"" in command
+    assert "cat.gif.png" in client.get(address).headers["Content-Disposition"]
+
+
 # Whose prompts
 
 
@@ -229,6 +329,17 @@ def test_the_prompts_of_a_shared_chain_are_kept_from_who_only_runs_it(
         answer = client.get(reverse("step_seen", args=[step.pk]), {"whole": whole}, headers=HTMX).content
         assert b"You are Editor" not in answer
         assert b"Weigh" not in answer
+
+
+def test_their_own_pictures_are_listed_to_who_only_runs_it(
+    shared_run: Run, bob: User, client_for: ClientFor
+) -> None:
+    cat = actions.attach(session=shared_run.session, name="cat.png", data=picture())
+    StepAttempt.objects.all().delete()
+    shown_to(editor_of(shared_run), cat)
+    page = show(client_for(bob), editor_of(shared_run))
+    assert "belong to alice" in page
+    assert [name for _, name, _ in files_shown(page)] == ["cat.png"]
 
 
 def test_the_owner_of_the_chain_does_not_see_what_others_sent_through_it(

@@ -16,6 +16,7 @@ from chains import actions
 from chains.actions.shares import MAX_LINKS
 from chains.models import ChatSession, Run, RunShare, StepAttempt, User
 from tests.integration.pages_cast import attempt, chain_of, complete, run_in, session_of
+from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +75,24 @@ class TestWhoeverHasALink:
         page = shown(actions.share_run(run=run))
         for words in ("A title of mine", "nother", "alice", alice.email, "/sessions/", "/steps/", SECRET):
             assert words not in page
+
+    def test_is_told_which_files_the_message_carried_and_cannot_have_them(
+        self, run: Run, session: ChatSession
+    ):
+        files = [("cat.png", picture(size=(64, 48))), ("notes.txt", b"secret line")]
+        for place, (name, data) in enumerate(files):
+            file = actions.attach(session=session, name=name, data=data)
+            run.carried.create(attachment=file, position=place)
+        actions.attach(session=session, name="unsent.txt", data=b"mine")
+        page = shown(actions.share_run(run=run, shows_prompts=True))
+        for words in ("cat.png", "Picture · 64 × 48", "notes.txt", "Text · 11 bytes"):
+            assert words in page
+        for words in ("/attachments/", "<img", "base64", "secret line", "unsent"):
+            assert words not in page
+        for use in run.carried.all():
+            for name in ("attachment_show", "attachment_thumbnail"):
+                answer = Client().get(reverse(name, args=[use.attachment_id]))
+                assert answer.headers["Location"].startswith(reverse("account_login"))
 
     def test_needs_no_cookie_and_gets_none(self, run: Run):
         response = opened(actions.share_run(run=run))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from chains.providers.base import ChatMessage, ChatRequest, Endpoint, ModelFlags
 from chains.providers.curl import curl_command
 from chains.providers.registry import open_provider
 from tests.loopback.server import KEY, LoopbackProvider
+from tests.pictures import shown
 
 pytest_plugins = ["tests.loopback.fixtures"]
 pytestmark = pytest.mark.usefixtures("http_client")
@@ -30,6 +32,18 @@ REQUEST = ChatRequest(
     max_output_tokens=9,
     flags=ModelFlags(max_tokens_field="max_completion_tokens"),
 )
+# A name that a shell may not take for anything else; two files with the name of one.
+CAT = shown("it's $(id) `x`; #.png", size=(64, 48))
+DOGS = (replace(shown("dog.jpg", "JPEG"), attachment=8), replace(shown("Dog.jpg", "JPEG"), attachment=9))
+SHOWN = replace(
+    REQUEST,
+    messages=(
+        ChatMessage("user", NASTY, images=(CAT, DOGS[0])),
+        ChatMessage("assistant", "I see."),
+        ChatMessage("user", "And these?", images=(CAT, DOGS[1])),
+    ),
+)
+SOURCES = {CAT.attachment: "http://site/7/", 8: "http://site/8/", 9: "http://site/9/"}
 # Stands in for curl, so that the test needs none: it writes down what the shell gave it.
 CURL = """#!{python}
 import json, pathlib, sys
@@ -53,7 +67,7 @@ def run(command: str, folder: Path, **variables: str) -> Asked:
     curl.write_text(CURL.format(python=sys.executable, told=str(told)))
     curl.chmod(0o755)
     path = f"{folder}:{os.environ['PATH']}"
-    subprocess.run(["sh"], input=command, text=True, check=True, env={"PATH": path, **variables})
+    subprocess.run(["sh"], input=command, text=True, check=True, env={"PATH": path, **variables}, cwd=folder)
     words, body = json.loads(told.read_text())
     headers = [words[place + 1] for place, word in enumerate(words) if word == "-H"]
     assert words[-2:] == ["--data-binary", "@-"]
@@ -74,6 +88,31 @@ async def test_it_asks_for_what_the_call_asked_for(wire: str, loopback: Loopback
     assert asked.body == call.body
     assert unquote(urlsplit(asked.url).path) == unquote(urlsplit(call.path).path)
     assert asked.headers.items() <= {name.lower(): value for name, value in call.headers.items()}.items()
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_pictures_are_read_from_files_into_the_form_of_the_provider(
+    wire: str, loopback: LoopbackProvider, tmp_path: Path
+):
+    endpoint = loopback.endpoint(wire)
+    await open_provider(endpoint).chat(SHOWN, lambda chunk: None)
+    command = curl_command(endpoint, SHOWN, sources=SOURCES)
+    assert command
+    assert all(image.data not in command for image in (CAT, *DOGS))
+    for name, image in ((CAT.name, CAT), ("8-dog.jpg", DOGS[0]), ("9-Dog.jpg", DOGS[1])):
+        (tmp_path / name).write_bytes(base64.b64decode(image.data))
+    [call] = loopback.calls
+    assert len(call.pictures) == 4
+    assert run(command, tmp_path, **{endpoint.key_variable: KEY}).body == call.body
+
+
+async def test_where_pictures_are_had_is_said_and_nothing_is_sent_without_them(tmp_path: Path):
+    endpoint = Endpoint("x", "X", "openai", "http://127.0.0.1:9", key_variable="X_KEY")
+    command = curl_command(endpoint, SHOWN, sources=SOURCES) or ""
+    assert "#   ./8-dog.jpg http://site/8/\n" in command
+    with pytest.raises(subprocess.CalledProcessError):
+        run(command, tmp_path)
+    assert not (tmp_path / "told.json").exists()
 
 
 def command_of(**changes: str) -> str:
