@@ -50,8 +50,9 @@ class MarkdownStream:
     Not for use by two threads at once.
     """
 
-    def __init__(self, text: str = "", *, name: str = "") -> None:
+    def __init__(self, text: str = "", *, name: str = "", is_coloured: bool = True) -> None:
         self._name = name
+        self._is_coloured = is_coloured
         self.blocks: list[str] = []  # closed, as safe HTML; none of them changes until ``replace``
         self.rev = 0
         self.cost = 0.0  # seconds of CPU that the last update took
@@ -135,7 +136,7 @@ class MarkdownStream:
         self.parsed += len(source)
         # What is still open is rendered again: it must not take the places of its own ids.
         footnotes = self._footnotes if closed else self._footnotes.copy()
-        return render_block(source, closed=closed, footnotes=footnotes)
+        return render_block(source, closed=closed and self._is_coloured, footnotes=footnotes)
 
     def _closed_sources(self) -> list[str]:
         """Take up the lines that came, and return the sources of the blocks that they closed."""
@@ -165,9 +166,12 @@ def _readable(text: str) -> str:
     return _LINE_END.sub("\n", _UNREADABLE.sub("\ufffd", text))
 
 
-def render_blocks(text: str, *, name: str = "") -> list[str]:
-    """Render a finished text, one piece of safe HTML per top-level block. ``name`` as ``MarkdownStream``."""
-    stream = MarkdownStream(name=name)
+def render_blocks(text: str, *, name: str = "", is_coloured: bool = True) -> list[str]:
+    """Render a finished text, one piece of safe HTML per top-level block. ``name`` as ``MarkdownStream``.
+
+    Colour for code takes more time than all else: who does not show it can leave it out.
+    """
+    stream = MarkdownStream(name=name, is_coloured=is_coloured)
     stream.append(text)
     stream.close()
     return stream.blocks

@@ -2,32 +2,60 @@
 import { say } from "./announcer.js";
 import { onKey } from "./keys.js";
 import { loadUntil } from "./older.js";
+import { rangesOf } from "./readable.js";
 import { callColumn } from "./strip.js";
 
+const ASK_PAUSE_MS = 2_000;
 const canMark = "highlights" in CSS;
 const panel = document.getElementById("find");
 const field = panel?.querySelector("input");
 const results = document.getElementById("find-hits");
 const hits = () => [...results.querySelectorAll("[data-hit]")];
+let marks = new Map(); // where hits stand on the page → the ranges of the words there
 let current = -1;
+let chosen = null; // the id of the current hit, also when the list is drawn anew
 let opener = null;
 let sought = ""; // the words whose hits stand there
 let isAwaited = false; // somebody wants to go to the first of them
+let told = ""; // the list as the server sent it
+let asking = null;
 
 function open() {
   if (panel.hidden) opener = document.activeElement;
   panel.hidden = false;
   field.select();
   field.focus();
-  if (field.value) mark();
+  watcher.observe(document.getElementById("runs"), { childList: true, subtree: true });
+  if (!field.value) return;
+  mark();
+  ask();
 }
 
 function close() {
   panel.hidden = true;
   isAwaited = false;
+  watcher.disconnect();
   unmark();
   if (opener?.isConnected) opener.focus({ preventScroll: true });
 }
+
+function ask() {
+  asking = null;
+  if (!panel.hidden && field.value) htmx.trigger(field.form, "submit");
+}
+
+// Answers grow and runs come: what is marked stays marked, and what is new is found.
+const watcher = new MutationObserver((changes) => {
+  const places = placesOfHits();
+  if (places.size !== marks.size || [...places].some((place) => !marks.has(place))) mark();
+  else {
+    const changed = [...places].filter((place) => changes.some(({ target }) => place.contains(target)));
+    for (const place of changed) marks.set(place, rangesOf(place, sought));
+    if (changed.length) paint();
+  }
+  const hasNews = changes.some(({ target }) => target.id === "runs" || target.closest("[data-answer]"));
+  if (hasNews) asking ??= setTimeout(ask, ASK_PAUSE_MS);
+});
 
 // The list steps aside for what it led to.
 function showList(isShown) {
@@ -36,6 +64,7 @@ function showList(isShown) {
 }
 
 function unmark() {
+  marks = new Map();
   if (!canMark) return;
   CSS.highlights.delete("find");
   CSS.highlights.delete("find-current");
@@ -47,42 +76,38 @@ function placeOf({ dataset }) {
   return document.querySelector(`#run-${dataset.runId} .message-text`);
 }
 
-// The ranges of the words in an element's text, across whatever its Markdown made of it.
-function rangesIn(element, words) {
-  const nodes = [];
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  let text = "";
-  while (walker.nextNode()) {
-    nodes.push({ node: walker.currentNode, start: text.length });
-    text += walker.currentNode.data;
-  }
-  const pattern = new RegExp(RegExp.escape?.(words) ?? words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "giu");
-  let index = 0;
-  const nodeAt = (place) => {
-    while (nodes[index + 1]?.start <= place) index++;
-    return [nodes[index].node, place - nodes[index].start];
-  };
-  return [...text.matchAll(pattern)].map((match) => {
-    const range = document.createRange();
-    range.setStart(...nodeAt(match.index));
-    const [last, offset] = nodeAt(match.index + match[0].length - 1);
-    range.setEnd(last, offset + 1);
-    return range;
-  });
+function placesOfHits() {
+  return new Set(hits().map(placeOf).filter(Boolean));
 }
 
 function mark() {
+  marks = new Map([...placesOfHits()].map((place) => [place, rangesOf(place, sought)]));
+  paint();
+}
+
+function paint() {
   if (!canMark || panel.hidden) return;
-  const places = new Set(hits().map(placeOf).filter(Boolean));
-  const ranges = [...places].flatMap((place) => rangesIn(place, field.value.trim()));
-  CSS.highlights.set("find", new Highlight(...ranges));
+  const all = new Highlight();
+  for (const ranges of marks.values()) for (const range of ranges) all.add(range);
+  CSS.highlights.set("find", all);
+  const range = rangeOf(hits()[current]);
+  if (range) CSS.highlights.set("find-current", new Highlight(range));
+  else CSS.highlights.delete("find-current");
+}
+
+function rangeOf(hit) {
+  const ranges = marks.get(hit && placeOf(hit)) ?? [];
+  return ranges[Math.min(Number(hit?.dataset.nth), ranges.length - 1)];
 }
 
 function showCount() {
-  const sum = results.querySelector("[data-find-sum]");
   const count = hits().length;
   panel.querySelector("[data-find-count]").textContent = !count ? "" : current < 0 ? `${count} found` : `${current + 1} of ${count}`;
-  if (sum && current < 0) say(sum.textContent);
+}
+
+function announce() {
+  const sum = results.querySelector("[data-find-sum]");
+  if (sum) say(sum.textContent);
 }
 
 function step(by) {
@@ -90,13 +115,19 @@ function step(by) {
   if (all.length) goTo((current + by + all.length) % all.length);
 }
 
-async function goTo(index) {
+function choose(index) {
   current = index;
-  const hit = hits()[index];
-  for (const other of hits()) other.toggleAttribute("aria-current", false);
-  hit.setAttribute("aria-current", "true");
-  hit.scrollIntoView({ block: "nearest" });
+  for (const other of hits()) other.removeAttribute("aria-current");
+  const hit = hits()[current];
+  chosen = hit?.id ?? null;
+  hit?.setAttribute("aria-current", "true");
   showCount();
+}
+
+async function goTo(index) {
+  const hit = hits()[index];
+  choose(index);
+  hit.scrollIntoView({ block: "nearest" });
   showList(false);
   if (!placeOf(hit)) {
     panel.querySelector("[data-find-count]").textContent = "Loading…";
@@ -104,7 +135,7 @@ async function goTo(index) {
     showCount();
     mark();
   }
-  if (hits()[current] === hit) show(hit);
+  if (chosen === hit.id) show(hit);
 }
 
 function show(hit) {
@@ -113,10 +144,9 @@ function show(hit) {
   place.closest(".band-fold").open = true;
   const column = place.closest(".column");
   if (column) callColumn(column, { takesFocus: false });
-  const ranges = rangesIn(place, field.value.trim());
-  const range = ranges[Math.min(Number(hit.dataset.nth), ranges.length - 1)];
-  if (canMark) CSS.highlights.set("find-current", new Highlight(...(range ? [range] : [])));
+  paint();
   (column ? column.querySelector(".column-head") : place).scrollIntoView({ block: "nearest" });
+  const range = rangeOf(hit);
   if (range) scrollTo(place, range);
 }
 
@@ -150,13 +180,24 @@ if (panel) {
     else return;
     event.preventDefault();
   });
+  // The same words are asked again by themselves: then the list stays as it is, or as it was left.
+  results.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const isSame = detail.requestConfig.parameters.q === sought;
+    if (isSame && detail.serverResponse === told) detail.shouldSwap = false;
+    told = detail.serverResponse;
+  });
   results.addEventListener("htmx:afterSwap", ({ detail }) => {
-    current = -1;
-    sought = detail.requestConfig.parameters.q;
+    const words = detail.requestConfig.parameters.q;
+    if (words === sought) {
+      choose(hits().findIndex((hit) => hit.id === chosen));
+      mark();
+      return;
+    }
+    sought = words;
+    choose(-1);
     showList(true);
-    unmark();
     mark();
-    showCount();
+    announce();
     if (!isAwaited || field.value !== sought) return;
     isAwaited = false;
     step(1);

@@ -2,6 +2,7 @@
 const runs = document.getElementById("runs");
 const scroller = runs.closest("main");
 const linkOf = () => runs.querySelector(":scope > .older");
+let loading = null;
 let anchor = null; // { band, top }: what stood below the link before older runs came
 
 const observer = new IntersectionObserver((entries) => {
@@ -15,19 +16,25 @@ function observe() {
 }
 
 function load(link, address) {
-  if (link.dataset.asked !== undefined) return undefined;
-  link.dataset.asked = "";
-  return htmx.ajax("GET", address ?? link.getAttribute("hx-get"), { source: link, target: link, swap: "outerHTML" });
+  loading ??= htmx
+    .ajax("GET", address ?? link.getAttribute("hx-get"), { source: link, target: link, swap: "outerHTML" })
+    .catch(() => {})
+    .finally(() => (loading = null));
+  return loading;
 }
 
-// Load all runs down to one.
+// Load all runs down to one, and wait until they stand where they stay.
 export async function loadUntil(run) {
-  const link = linkOf();
-  if (link) await load(link, `${link.getAttribute("hx-get")}&until=${run}`);
+  for (let link = linkOf(); link && !document.getElementById(`run-${run}`); link = linkOf()) {
+    await load(link, `${link.getAttribute("hx-get")}&until=${run}`);
+    // It could not be loaded.
+    if (link.isConnected) return;
+  }
+  while (anchor) await new Promise(requestAnimationFrame);
 }
 
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (!detail.target.matches(".older")) return;
+  if (!detail.shouldSwap || !detail.target.matches(".older")) return;
   const band = detail.target.nextElementSibling;
   anchor = { band, top: band.getBoundingClientRect().top };
 });
@@ -37,8 +44,4 @@ document.addEventListener("htmx:afterSettle", () => {
   anchor = null;
   observe();
 });
-// What could not be loaded can be asked for again, by the link.
-for (const fault of ["htmx:sendError", "htmx:responseError"]) {
-  document.addEventListener(fault, ({ detail }) => delete detail.elt.dataset.asked);
-}
 if (document.querySelector("main[data-session]")) observe();

@@ -20,7 +20,7 @@ from tests.browser.corpus import MARKDOWN
 from tests.browser.line import open_line
 from tests.browser.stage import OWNER, Stage, chain_file
 from tests.browser.test_first_visit import PASSWORD, sign_up
-from tests.browser.window import article, open_chain, send, until, wait_for_end
+from tests.browser.window import article, follow, open_chain, send, until, wait_for_end
 from tests.loopback.script import Fault, Script
 
 pytestmark = pytest.mark.once
@@ -113,13 +113,13 @@ def test_an_account_with_a_second_factor(found: Findings, guest: Page) -> None:
     expect(guest.get_by_role("heading", name="Activate Authenticator App")).to_be_visible()
     found.look(guest, "a second factor is made")
     guest.get_by_label("code").fill(code_of(guest))
-    guest.get_by_role("button", name="Activate").click()
+    follow(guest, guest.get_by_role("button", name="Activate"))
     found.look(guest, "recovery codes")
     look_at(found, guest, "/accounts/2fa/", "/accounts/2fa/recovery-codes/generate/")
     look_at(found, guest, "/accounts/2fa/totp/deactivate/", "/accounts/2fa/reauthenticate/")
 
     guest.goto("/accounts/logout/")
-    guest.get_by_role("main").get_by_role("button").click()
+    follow(guest, guest.get_by_role("main").get_by_role("button"))
     guest.goto("/accounts/login/")
     log_in(guest, "careful", "not that one")
     expect(guest.get_by_text("not correct")).to_be_visible()
@@ -183,8 +183,8 @@ def test_what_is_refused(found: Findings, window: Callable[..., Page], stage: St
     look_at_error(found, page, 403)
     page.goto("/accounts/reauthenticate/")
     for _ in range(11):
-        page.locator("main form").first.evaluate("form => form.submit()")
-        page.wait_for_load_state()
+        with page.expect_navigation():
+            page.locator("main form").first.evaluate("form => form.submit()")
     look_at_error(found, page, 429)
     assert found == []
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.axe import Findings, import_chain, look_at, sit_down
 from tests.browser.stage import Stage, chain_file
 from tests.browser.test_admin import BOSS, PROMOTE
-from tests.browser.window import article, open_chain, send, wait_for_end
+from tests.browser.window import article, follow, open_chain, send, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -133,7 +133,7 @@ def test_names_are_offered_and_marked(found: Findings, window: Callable[..., Pag
 def test_publishing_and_versions(found: Findings, window: Callable[..., Page], stage: Stage) -> None:
     page = window("vera")
     page.goto("/chains/")
-    page.get_by_role("button", name="New chain").first.click()
+    follow(page, page.get_by_role("button", name="New chain").first)
     look_at(found, page, "/chains/new-chain/versions/", "/chains/new-chain/edit/reuse?index=0")
     edit(page, "Pair")
     card(page, "Ada").get_by_label("Prompt", exact=True).fill("Be brief.")

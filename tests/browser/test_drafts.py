@@ -131,7 +131,7 @@ def test_whoever_logs_out_leaves_no_draft_behind(stage: Stage, window: Callable[
     page.get_by_role("button", name="Account of leaver").click()
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("link", name="Log in").first).to_be_visible()
-    assert page.evaluate(KEYS) == []
+    until(page, lambda: page.evaluate(KEYS) == [])
 
 
 def test_an_expired_log_in_loses_no_draft(stage: Stage, window: Callable[..., Page]):

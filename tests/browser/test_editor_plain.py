@@ -22,7 +22,7 @@ from tests.browser.editor import (
 )
 from tests.browser.stage import Stage
 from tests.browser.test_widths import EXCESS, LONG, PHONE
-from tests.browser.window import wait_for_end
+from tests.browser.window import follow, wait_for_end
 
 pytestmark = pytest.mark.once
 
@@ -31,7 +31,7 @@ PLAIN = {"java_script_enabled": False}
 
 
 def save(page: Page, number: int) -> None:
-    page.get_by_role("button", name=f"Save agent {number}").click()
+    follow(page, page.get_by_role("button", name=f"Save agent {number}"))
 
 
 def names(page: Page) -> list[str]:
@@ -43,7 +43,7 @@ def test_a_chain_is_built_mended_published_and_restored_without_scripts(window: 
     new_chain(page)
     page.get_by_text("Chain settings").click()
     setting(page, "name").fill("Plain")
-    page.get_by_role("button", name="Save the settings").click()
+    follow(page, page.get_by_role("button", name="Save the settings"))
     control(page, 0, "name").fill("Ada")
     control(page, 0, "prompt").fill("Praise {{input}}\nbriefly")
     cards(page).nth(0).get_by_label("Model").select_option("anthropic/claude-haiku-4-5")
@@ -70,14 +70,12 @@ def test_a_chain_is_built_mended_published_and_restored_without_scripts(window: 
         haiku | {"name": "Judge", "connection_type": "conditional", "condition": 'contains("no")'},
     ]
 
-    page.get_by_role("button", name="Remove Ada").click()
-    page.get_by_role("button", name="Remove Ben").click()
-    page.get_by_role("button", name="Undo").click()
-    page.get_by_role("button", name="Move Ben down").click()
+    for act in ("Remove Ada", "Remove Ben", "Undo", "Move Ben down"):
+        follow(page, page.get_by_role("button", name=act))
     assert names(page) == ["Judge", "Ben"]
     publish(page)
     page.locator("#versions").click()
-    page.get_by_role("button", name="Restore as the draft").last.click()
+    follow(page, page.get_by_role("button", name="Restore as the draft").last)
     assert names(page) == ["Ada", "Ben", "Judge"]
 
 
@@ -122,7 +120,7 @@ def test_without_scripts_a_text_for_an_agent_that_was_removed_is_handed_back(edi
     page = editor({"name": "Ada"}, {"name": "Ben"}, **PLAIN)
     other = page.context.new_page()
     other.goto(page.url)
-    page.get_by_role("button", name="Remove Ben").click()
+    follow(page, page.get_by_role("button", name="Remove Ben"))
     control(other, 1, "prompt").fill("Precious words")
     save(other, 2)
     expect(other.get_by_text("That agent is not in the chain any more")).to_be_visible()
@@ -163,8 +161,9 @@ def test_without_scripts_a_rule_is_tried_an_agent_copied_and_the_draft_run(edito
     page.get_by_role("link", name="Back to the editor").click()
     page.get_by_role("link", name="from another chain").last.click()
     page.locator("#reuse-words").fill("plain stone")
-    page.locator("#reuse-words").press("Enter")
-    page.get_by_role("button", name="Plain scout").click()
+    with page.expect_navigation():
+        page.locator("#reuse-words").press("Enter")
+    follow(page, page.get_by_role("button", name="Plain scout"))
     assert names(page) == ["Ada", "Gate", "Plain scout"]
     page.locator("#composer-input").fill("Run plainly")
     page.get_by_role("button", name="Run the draft").click()

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, Rout
 
 from tests.browser.stage import Stage
 from tests.browser.test_without_scripts import reload_until_ended
-from tests.browser.window import composer, open_chain, send, until, wait_for_end
+from tests.browser.window import composer, follow, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 from tests.pictures import picture
 
@@ -292,7 +292,7 @@ def test_without_scripts_files_come_with_the_form(stage: Stage, new_context: Cal
     context.add_cookies([cookie])  # type: ignore[list-item]
     page = context.new_page()
     page.goto("/")
-    page.get_by_role("button", name="Solo", exact=True).click()
+    follow(page, page.get_by_role("button", name="Solo", exact=True))
     page.locator("textarea[name=input]").fill("Read this.")
     pick(page, payload("good.txt", b"fine"), payload("bad.exe", b"\0"))
     page.get_by_role("button", name="Send").click()

@@ -9,6 +9,7 @@ from tests.browser.window import (
     article,
     assert_shows_what_is_stored,
     columns,
+    follow,
     is_purple,
     send,
     until,
@@ -63,7 +64,7 @@ def test_somebody_signs_up_and_watches_three_critics_write_side_by_side(page: Pa
 def test_a_page_that_needs_a_log_in_leads_there_and_back(page: Page):
     sign_up(page, "returning")
     page.get_by_role("button", name="Account of returning").click()
-    page.get_by_role("button", name="Log out").click()
+    follow(page, page.get_by_role("button", name="Log out"))
     page.goto("/sessions/?q=bridge")
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
     page.get_by_label("Username or email").fill("returning@example.org")

@@ -16,6 +16,7 @@ from tests.browser.window import (
     assert_shows_what_is_stored,
     column,
     columns,
+    follow,
     open_chain,
     send,
     until,
@@ -97,15 +98,13 @@ def test_without_scripts_the_same_offers_are_pages(stage: Stage, window: Callabl
     stage.play(Ada=CUT, Dan=PACED)
     page = window(java_script_enabled=False)
     page.goto("/")
-    page.get_by_role("button", name="Gate", exact=True).click()
+    follow(page, page.get_by_role("button", name="Gate", exact=True))
     page.locator("textarea[name=input]").fill("Break off")
     # No page may be read again while another is on its way.
-    with page.expect_navigation():
-        page.get_by_role("button", name="Send").click()
+    follow(page, page.get_by_role("button", name="Send"))
     until(page, lambda: page.reload() and runs(page) == ["interrupted"])
     page.get_by_role("link", name="Keep the text and continue").click()
-    with page.expect_navigation():
-        page.get_by_role("button", name="Keep and continue").click()
+    follow(page, page.get_by_role("button", name="Keep and continue"))
 
     until(page, lambda: page.reload() and runs(page) == ["interrupted", "completed"])
 

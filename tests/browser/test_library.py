@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.window import follow
+
 pytestmark = pytest.mark.once
 
 DEMO = Path(__file__).parents[2] / "chains/demo/research-three-critics.json"
@@ -24,7 +26,7 @@ def library(page_of: OpenPage) -> Callable[..., Page]:
         page = page_of(person, **options)
         for name in ("Tissue", "Mortar"):
             paste(page, name)
-            page.get_by_role("button", name="Import", exact=True).click()
+            follow(page, page.get_by_role("button", name="Import", exact=True))
         expect(rows(page)).to_have_text([re.compile("Mortar"), re.compile("Tissue")])
         return page
 
@@ -164,8 +166,8 @@ def test_a_text_that_is_far_too_long_never_leaves_the_page(page_of: OpenPage) ->
 def test_everything_works_without_scripts(page_of: OpenPage) -> None:
     page = page_of("plain", java_script_enabled=False)
     paste(page, "Tissue")
-    page.get_by_role("button", name="Preview").click()
-    page.get_by_role("button", name="Import", exact=True).click()
+    follow(page, page.get_by_role("button", name="Preview"))
+    follow(page, page.get_by_role("button", name="Import", exact=True))
     menu = open_menu(page, "Tissue")
     menu.get_by_label("Tags").fill("cloth")
     menu.get_by_role("button", name="Save").click()
@@ -175,7 +177,7 @@ def test_everything_works_without_scripts(page_of: OpenPage) -> None:
     open_menu(page, "Tissue").get_by_role("button", name="Archive").click()
     expect(rows(page)).to_have_text(["Tissue (copy)"])
     page.get_by_role("link", name="Archived").click()
-    page.get_by_role("button", name="Bring back").click()
+    follow(page, page.get_by_role("button", name="Bring back"))
     page.get_by_label("Search chains").fill("cloth tissue")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("q=cloth"))

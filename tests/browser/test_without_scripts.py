@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.stage import Stage
 from tests.browser.test_first_visit import PASSWORD, sign_up
+from tests.browser.window import follow
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -55,7 +56,7 @@ def test_a_run_is_stopped_and_a_session_is_renamed_and_deleted(stage: Stage, pag
     page.locator("form[data-composer] textarea[name=input]").fill("Stop me")
     page.get_by_role("button", name="Send").click()
     stage.loopback.wait_for_calls(3)
-    page.locator("[data-stop=run]").click()
+    follow(page, page.locator("[data-stop=run]"))
     reload_until_ended(page)
     expect(page.locator(RUN)).to_have_attribute("data-run-status", "cancelled")
 
@@ -82,7 +83,7 @@ def test_the_log_in_form_needs_no_script(page: Page):
 def test_a_message_that_nobody_can_close_keeps_nothing_from_being_clicked(page: Page):
     sign_up(page, "collector")
     page.get_by_role("link", name="Chains", exact=True).click()
-    page.get_by_role("button", name="New chain").first.click()
+    follow(page, page.get_by_role("button", name="New chain").first)
     page.goto("/chains/new-chain/export")
     message = page.get_by_text("“New chain” was never published")
     expect(message).to_be_visible()

@@ -118,6 +118,12 @@ def open_chain(page: Page, name: str) -> None:
     page.goto(answer.url)
 
 
+def follow(page: Page, control: Locator) -> None:
+    """Click on what leads to another page, and wait until that is there."""
+    with page.expect_navigation():
+        control.click()
+
+
 def send(page: Page, message: str) -> None:
     """Type a message and send it by the keys that send everywhere, also where Enter makes a line."""
     composer(page).fill(message)

@@ -152,6 +152,8 @@ def test_a_worker_told_to_stop_ends_what_is_short_and_hands_over_what_is_long_at
     leaving = process_of(hosts, first)
     loopback.script("solo", Script(tps=TPS, tokens=TPS))
     assert leaving.end(signal.SIGTERM) == 0
+    # The provider notices a moment after the process is gone.
+    wait_until(lambda: calls_for(loopback, "solo", message(1))[0].hung_up_at is not None, "that it hangs up")
     hung_up = calls_for(loopback, "solo", message(1))[0].hung_up_at
     assert hung_up
     loopback.wait_for_calls(2, "solo")
