@@ -8,6 +8,7 @@ const composer = () => document.getElementById("composer");
 const list = () => composer().querySelector("[data-files]");
 let queue = Promise.resolve();
 let underWay = 0;
+let cameMeanwhile = false; // a file arrived while a message was on its way: the answer may not know of it
 
 const headers = () => ({
   "X-CSRFToken": composer().querySelector("[name=csrfmiddlewaretoken]").value,
@@ -43,6 +44,7 @@ async function upload(file, waiting) {
   if (response.status !== 200 && response.status !== 422) throw new Error(`could not be sent (${response.status}).`);
   const chips = document.createElement("template");
   chips.innerHTML = await response.text();
+  cameMeanwhile = true;
   put(waiting, chips.content);
 }
 
@@ -101,6 +103,13 @@ document.addEventListener("paste", (event) => {
   if (!files.length || types.includes("text/plain")) return;
   event.preventDefault();
   attach([...files]);
+});
+
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (detail.elt.matches?.("[data-composer]")) cameMeanwhile = false;
+});
+document.addEventListener("htmx:load", ({ detail }) => {
+  if (detail.elt.id === "composer" && cameMeanwhile) showFiles();
 });
 
 // A file may be dropped anywhere on the page.

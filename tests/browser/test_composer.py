@@ -134,7 +134,7 @@ def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next
         lambda route: route.continue_() if held else held.append((route, route.fetch())),
     )
     send(page, "What is it?")
-    wait_for_end(page)
+    expect(page.locator("section[data-run-status=completed]")).to_have_count(1)
     # Once more by mistake, then the next one to another chain: the first alone is on its way.
     composer(page).press("Control+Enter")
     page.locator("select[name=chain]").select_option(label="Pair")

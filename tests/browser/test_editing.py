@@ -104,7 +104,7 @@ class TestEditing:
         edit(page, 0)
         held: list[tuple[Route, APIResponse]] = []
         page.route("**/send", lambda route: held.append((route, route.fetch())))
-        ask(page, "A better question", 2)
+        send(page, "A better question")
         until(page, lambda: held)
         composer(page).press_sequentially(", and another")
         [(route, answer)] = held

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, FilePayload, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, BrowserContext, FilePayload, Locator, Page, Route, expect
 
 from tests.browser.stage import Stage
 from tests.browser.test_without_scripts import reload_until_ended
@@ -216,6 +216,28 @@ def test_files_survive_a_reload_and_are_taken_away_by_keyboard(page: Page):
     expect(composer(page)).to_be_focused()
     page.reload()
     expect(composer(page)).to_be_visible()
+    expect(chips(page)).to_have_count(0)
+
+
+def test_what_is_attached_while_a_message_leaves_waits_for_the_next_one(stage: Stage, page: Page):
+    open_chain(page, "Solo")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/send", lambda route: held.append((route, route.fetch())))
+    send(page, "Without it.")
+    until(page, lambda: held)
+    pick(page, payload("late.txt", b"late"))
+    expect(chips(page)).to_contain_text("late.txt")
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    wait_for_end(page)
+    expect(chips(page)).to_contain_text("late.txt")
+    assert "late.txt" not in message_to(stage, "Ada")
+
+    page.unroute("**/send")
+    send(page, "With it.")
+    expect(page.locator(RUN)).to_have_count(2)
+    wait_for_end(page)
+    assert "File: late.txt" in message_to(stage, "Ada")
     expect(chips(page)).to_have_count(0)
 
 

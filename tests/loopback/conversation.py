@@ -11,7 +11,9 @@ from tests.loopback.script import Script
 from tests.loopback.server import LoopbackProvider
 
 AMPLE = TimeLimits(connect=5.0, first_token=10.0, idle=10.0, total=30.0)
-SHORT = TimeLimits(connect=2.0, first_token=0.25, idle=0.25, total=5.0)
+# Patient until the first token came.
+SHORT_IDLE = TimeLimits(connect=5.0, first_token=10.0, idle=0.25, total=30.0)
+SHORT = TimeLimits(connect=5.0, first_token=0.25, idle=0.25, total=30.0)
 
 
 class Conversation:

@@ -18,7 +18,7 @@ from chains.providers.base import (
 from chains.providers.errors import ErrorKind, ProviderError
 from chains.providers.registry import open_provider
 from tests.loopback import Fault, LoopbackProvider, Script
-from tests.loopback.conversation import AMPLE, SHORT, Conversation, tokens
+from tests.loopback.conversation import AMPLE, SHORT, SHORT_IDLE, Conversation, tokens
 
 pytest_plugins = ["tests.loopback.fixtures"]
 pytestmark = pytest.mark.usefixtures("http_client")
@@ -172,7 +172,8 @@ BROKEN = [
 async def test_a_stream_that_breaks_is_told_and_what_came_before_is_kept(
     loopback: LoopbackProvider, wire: str, fault: Fault, kinds: dict[int, ErrorKind], after: int
 ) -> None:
-    limits = AMPLE if fault is Fault.HUGE else SHORT
+    waits = {0: SHORT, 5: SHORT_IDLE}[after]
+    limits = waits if fault in (Fault.STALL, Fault.PINGS) else AMPLE
     conversation = Conversation(loopback, wire, Script(tokens=9, fault=fault, after=after), limits)
     error = await conversation.ask_in_vain()
     assert error.kind is kinds[after]
@@ -198,7 +199,7 @@ async def test_overloaded_inside_a_stream_that_began_with_200_is_told(
 async def test_an_answer_that_takes_too_long_is_given_up_although_it_goes_on(
     loopback: LoopbackProvider, wire: str
 ) -> None:
-    limits = TimeLimits(first_token=5.0, idle=5.0, total=0.3)
+    limits = TimeLimits(first_token=5.0, idle=5.0, total=1.0)
     conversation = Conversation(loopback, wire, Script(tokens=500, tps=50), limits)
     error = await conversation.ask_in_vain()
     assert (error.kind, error.retryable) == (ErrorKind.TIMEOUT_TOTAL, False)
@@ -210,7 +211,8 @@ async def test_an_answer_that_takes_too_long_is_given_up_although_it_goes_on(
 async def test_a_slow_answer_outlives_the_idle_limit_many_times(
     loopback: LoopbackProvider, wire: str
 ) -> None:
-    conversation = Conversation(loopback, wire, Script(tokens=12, tps=12), SHORT)
+    limits = TimeLimits(first_token=10.0, idle=0.8, total=30.0)
+    conversation = Conversation(loopback, wire, Script(tokens=20, tps=8), limits)
     assert (await conversation.ask()).reason is FinishReason.STOP
 
 
