@@ -30,7 +30,7 @@ logger = logging.getLogger("chains.live")
 HOLE_S, SILENCE_S, IDLE_S = 0.5, 2.0, 10.0
 LISTEN_AGAIN_S = 1.0
 # Rendered text is sent after this pause, and a little later with every further live column.
-PAINT_S, PAINT_PER_COLUMN_S = 0.02, 0.005
+PAINT_S, PAINT_PER_COLUMN_S = 0.02, 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +292,12 @@ class Viewer:
 
     def _paint(self, change: Change, now: float) -> None:
         pause = PAINT_S + PAINT_PER_COLUMN_S * len(self._answers)
-        for answer in self._answers.values():
-            if answer.is_dirty and answer.paint_at <= now:
+        dirty = [answer for answer in self._answers.values() if answer.is_dirty]
+        if not any(answer.paint_at <= now for answer in dirty):
+            return
+        for answer in dirty:
+            # Those that would follow soon come along: one frame for all columns, not one for each.
+            if answer.paint_at <= now + pause / 2:
                 # First: an answer that cannot be rendered must not be tried again and again.
                 answer.is_dirty = False
                 change.columns.append(answer.column())
