@@ -1,5 +1,6 @@
 // Each answer scrolls alone and follows its text only while the reader is at its end.
 const END_PX = 24;
+const READERS_MS = 1_000; // so long after an input outside the composer a scroll may be the reader's
 const places = new WeakMap(); // answer → { top, follows }
 const passages = new WeakMap(); // answer → what was read in it when it was last out of sight
 
@@ -20,8 +21,12 @@ function showJump(answer) {
   if (button) button.hidden = placeOf(answer).follows || !isLive;
 }
 
+let inputAt = -Infinity;
+
 function scrolled(answer) {
   const { top, follows } = placeOf(answer);
+  // Whatever is put elsewhere in the page begins at its top again: that is no reader's move.
+  if (follows && top && !answer.scrollTop && performance.now() - inputAt > READERS_MS) return toEnd(answer);
   // Text that comes in between also leaves the end behind: only a move upwards is the reader's.
   const stays = atEnd(answer) || (follows && answer.scrollTop >= top);
   places.set(answer, { top: answer.scrollTop, follows: stays });
@@ -81,6 +86,13 @@ document.addEventListener("scroll", (event) => event.target.dataset?.answer !== 
   capture: true,
   passive: true,
 });
+for (const kind of ["wheel", "pointerdown", "touchmove", "keydown"]) {
+  document.addEventListener(
+    kind,
+    ({ target }) => target.closest?.("#composer") || (inputAt = performance.now()),
+    { capture: true, passive: true },
+  );
+}
 for (const kind of ["wheel", "pointerdown", "keydown"]) {
   document.addEventListener(
     kind,
