@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
 
 from bench import machine, results
 from bench.results import Figures
-from bench.visible import chromium
+from tests.browser.conftest import running_chromium
 from tests.loopback.script import Script
 from tests.loopback.server import LoopbackProvider
 from tests.servers import Server, installation
@@ -249,7 +249,7 @@ def set_up() -> Iterator[Stage]:
         tempfile.TemporaryDirectory(prefix="chain-chat-bench-") as folder,
         LoopbackProvider() as loopback,
         installation(Path(folder), loopback.environment()) as server,
-        chromium() as browser,
+        running_chromium() as browser,
     ):
         yield Stage(server, loopback, browser)
 

@@ -9,20 +9,17 @@ and page are told apart by nothing but this machine's wall clock.
 from __future__ import annotations
 
 import argparse
-import shutil
 import statistics
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from bench import machine, results
 from bench.provider import Call, Script
 from bench.results import Figures
 from bench.runs import span
 from bench.site import Site, site
-from tests.browser.conftest import FLAGS, PROGRAMS
+from tests.browser.conftest import running_chromium
 from tests.browser.window import open_chain, send
 
 SCRIPT = Script(tokens=150, tps=50, first=0.2)
@@ -49,17 +46,6 @@ WATCH = """() => {
     }
   }).observe(document.getElementById("runs"), { childList: true, characterData: true, subtree: true });
 }"""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run the system's Chromium."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    assert program, "Chromium is missing: apt-get install chromium-headless-shell"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def open_page(place: Site, browser: Browser) -> Page:
@@ -108,7 +94,7 @@ def main() -> None:
     said = parser.parse_args()
     print(machine.facts())
     figures = Figures(f"visible in Chromium, {said.columns} columns at {SCRIPT.tps:g} tokens/s")
-    with site() as place, chromium() as browser:
+    with site() as place, running_chromium() as browser:
         run_once(place, browser, said.columns)
         for _ in range(said.repeats):
             noted, calls = run_once(place, browser, said.columns)

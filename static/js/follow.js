@@ -1,6 +1,6 @@
 // Each answer scrolls alone and follows its text only while the reader is at its end.
 const END_PX = 24;
-const READERS_MS = 1_000; // so long after an input outside the composer a scroll may be the reader's
+const READERS_MS = 1_000; // so long after an input outside the composer a scroll is the reader's
 const places = new WeakMap(); // answer → { top, follows }
 const passages = new WeakMap(); // answer → what was read in it when it was last out of sight
 
@@ -23,10 +23,12 @@ function showJump(answer) {
 
 let inputAt = -Infinity;
 
+// A layout that changes for a moment also moves texts upwards: that is not the reader's wish.
+const isReaders = () => performance.now() - inputAt < READERS_MS;
+
 function scrolled(answer) {
   const { top, follows } = placeOf(answer);
-  // Whatever is put elsewhere in the page begins at its top again: that is no reader's move.
-  if (follows && top && !answer.scrollTop && performance.now() - inputAt > READERS_MS) return toEnd(answer);
+  if (follows && answer.scrollTop < top && !atEnd(answer) && !isReaders()) return toEnd(answer);
   // Text that comes in between also leaves the end behind: only a move upwards is the reader's.
   const stays = atEnd(answer) || (follows && answer.scrollTop >= top);
   places.set(answer, { top: answer.scrollTop, follows: stays });
@@ -86,10 +88,12 @@ document.addEventListener("scroll", (event) => event.target.dataset?.answer !== 
   capture: true,
   passive: true,
 });
-for (const kind of ["wheel", "pointerdown", "touchmove", "keydown"]) {
+for (const kind of ["wheel", "pointerdown", "pointermove", "touchmove", "keydown"]) {
   document.addEventListener(
     kind,
-    ({ target }) => target.closest?.("#composer") || (inputAt = performance.now()),
+    ({ target, buttons }) => {
+      if ((kind !== "pointermove" || buttons) && !target.closest?.("#composer")) inputAt = performance.now();
+    },
     { capture: true, passive: true },
   );
 }

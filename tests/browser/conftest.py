@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -38,19 +39,26 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
-    """Run the system's Chromium for the tests of this folder.
-
-    No longer than that: while Playwright is started an event loop counts as running in this thread, where
-    asynchronous tests and Django's database need none.
-    """
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """Run the system's Chromium."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     assert program, "Chromium is missing: apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Run Chromium for the tests of this folder.
+
+    No longer than that: while Playwright is started an event loop counts as running in this thread, where
+    asynchronous tests and Django's database need none.
+    """
+    with running_chromium() as browser:
+        yield browser
 
 
 class Watchman:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -12,7 +13,7 @@ from tests.browser.editor import bring_in
 from tests.browser.stage import MODELS, Stage
 from tests.browser.test_widths import PHONE
 from tests.browser.window import article, open_chain, send, until, wait_for_end
-from tests.loopback.script import Script
+from tests.loopback.script import Fault, Script
 
 pytestmark = pytest.mark.once
 
@@ -158,6 +159,20 @@ def test_a_drag_that_begins_on_a_button_or_in_an_answer_moves_nothing(page: Page
     for start in (more, answer(page, "Ada").locator("p").first):
         drag(page, "Ada", onto="Cleo", start=start)
         assert page.evaluate(NAMES) == ["Ada", "Ben", "Cleo", "Dan"]
+
+
+def test_what_moves_a_text_without_its_reader_does_not_end_its_following(page: Page, stage: Stage):
+    stage.play(Ada=replace(LONG, fault=Fault.STALL, after=200), Ben=LONG)
+    open_chain(page, "Pair")
+    send(page, "Write much")
+    text = answer(page, "Ada")
+    until(page, lambda: "Line 45 " in text.inner_text())
+    # As a layout does that is higher for a moment. No text comes any more that would lead back to the end.
+    text.evaluate("(answer) => { answer.scrollTop -= 200; }")
+    until(page, lambda: (seen := text.evaluate(SCROLL))[1] - seen[0] < 24)
+    expect(article(page, "Ada").get_by_role("button", name="Jump to latest")).to_be_hidden()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    wait_for_end(page, "cancelled")
 
 
 def test_what_is_dragged_keeps_its_place_in_its_text(page: Page, stage: Stage):
