@@ -9,11 +9,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chainchat.settings")
 pages = get_asgi_application()
 
 # Consumers import models: only after Django is set up.
+from chainchat.turns import in_turn  # noqa: E402
 from chains import routing, static_files  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": routing.http(static_files.before(pages)),
+        "http": routing.http(static_files.before(in_turn(pages))),
         "websocket": routing.websocket,
         "channel": routing.channel,
     }

@@ -23,6 +23,9 @@ from chains.viewer import Change, Viewer, Viewers
 
 logger = logging.getLogger("chains.live")
 
+# Parts are drawn in threads of this interpreter: the requests of the next stage leave first, and what ends
+# within this time is drawn together. A run that came, ended or was decided about is drawn at once.
+PARTS_PAUSE_S = 0.03
 # What a browser may leave unacknowledged, in frames and in bytes: long answers make large frames.
 MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES = 32, 256 * 1024
 ACCESS_CHECK_S = 30.0
@@ -167,6 +170,8 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def _paint(self) -> None:
         # What is left to do waits for a receipt.
         while self._todo and not self._unacknowledged.fills():
+            if self._todo.steps and not (self._todo.runs or self._todo.look):
+                await asyncio.sleep(PARTS_PAUSE_S)
             todo, self._todo = self._todo, frames.Todo()
             try:
                 render = database_sync_to_async(frames.render, thread_sensitive=False)
@@ -219,8 +224,10 @@ class SessionConsumer(AsyncWebsocketConsumer):
             return RESTART
         if not self.scope["user"].is_authenticated:
             return LOGGED_OUT
-        may_watch = await database_sync_to_async(self._may_watch, thread_sensitive=False)()
-        return None if may_watch else NOT_YOURS
+        if not await database_sync_to_async(self._may_watch, thread_sensitive=False)():
+            return NOT_YOURS
+        # Who was let in only now would not be among those that are told.
+        return RESTART if health.is_leaving() else None
 
     def _may_watch(self) -> bool:
         return bool(ChatSession.objects.visible_to(self.scope["user"]).filter(pk=self.session_id).exists())

@@ -13,6 +13,8 @@ from chains.models import AgentStep, ChatSession, Run
 from chains.models.run import LIVE_RUN, LIVE_STEP, StepStatus
 from chains.viewer import Change
 
+# No row has such a status: whatever became of the run, it counts as changed. Pages greet with it, too.
+INCOMPLETE = "incomplete"
 # The order in which a step goes through its live statuses; every final one comes after them.
 _PLACES: dict[str, int] = {
     **dict.fromkeys(StepStatus.values, len(LIVE_STEP)),
@@ -36,7 +38,9 @@ class Page:
         return cls(runs=runs, steps=steps)
 
     def forget(self) -> None:
-        """Know nothing about live runs any more, so that they are shown anew."""
+        """Know nothing about live runs any more, so that they are shown anew, however they end meanwhile."""
+        live = [run for run, status in self.runs.items() if status in LIVE_RUN]
+        self.runs.update(dict.fromkeys(live, INCOMPLETE))
         self.steps.clear()
 
 

@@ -36,6 +36,8 @@ FRAME_S = 0.04
 HEARTBEAT_S = 1.0
 # Code points of an attempt's reasoning that are shown live; the rest is there when the attempt has ended.
 REASONING_LIMIT = 64_000
+# The end of an attempt waits so long, unless there is more to tell: the next stage's requests go first.
+END_S = 0.015
 SEND_LIMIT_S = 5.0
 # How long whoever sent a message waits for its run to begin; and what its requests need to be on their way.
 BEGIN_LIMIT_S, REQUESTS_S = 0.1, 0.01
@@ -129,7 +131,10 @@ class SessionSender:
                 beginnings.note(event.run)
             self._move_texts()
             self._notices.append(_ENCODERS[type(event)](event))
-            self._soon()
+            if isinstance(event, AttemptEnded):
+                self._within(END_S)
+            else:
+                self._soon()
 
     async def close(self) -> None:
         """Send what is left and end."""
@@ -148,13 +153,21 @@ class SessionSender:
         if key not in self._begun:
             self._begun.add(key)
             self._soon()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FRAME_S, self._wake.set)
+        else:
+            self._within(FRAME_S)
 
     def _move_texts(self) -> None:
         for (kind, step, attempt), (run, offset, pieces) in self._texts.items():
             self._notices.append([kind, run, step, attempt, offset, "".join(pieces)])
         self._texts.clear()
+
+    def _within(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        if self._timer is None or self._timer.when() > due:
+            if self._timer:
+                self._timer.cancel()
+            self._timer = loop.call_at(due, self._wake.set)
 
     def _soon(self) -> None:
         # The end of this turn: the first tokens of a whole group share a frame.

@@ -25,7 +25,8 @@ from chains.providers.registry import open_provider
 logger = logging.getLogger("chains.runtime")
 
 SWEEP_S = 2.0
-SETTLE_S = 5.0
+# A pool whose database is away tries again after up to four seconds, and the journal after two more.
+SETTLE_S = 8.0
 # Every process hears of a run: one that is busy waits this long for each run it has, so that idler ones win.
 YIELD_S, LONGEST_YIELD_S = 0.001, 0.05
 # While the database is away nothing can be given back: the leases lapse by themselves.

@@ -156,10 +156,12 @@ class Viewer:
 
     async def _take_turn(self, item: list[Notice] | Listener | None, clock: Callable[[], float]) -> None:
         change, newcomer = Change(), None
-        if isinstance(item, list):
+        while isinstance(item, list):
             self._heard_at = clock()
             self._take(item, change)
-        elif item is not None:
+            # Who is late takes all that waits before drawing any of it, and is not late any more.
+            item = None if self._inbox.empty() else self._inbox.get_nowait()
+        if item is not None:
             newcomer, self._must_read = item, True
         if clock() >= self._read_due():
             await self._read(change, clock())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from chains.engine.plan import AgentSpec, ConnectionType, Fault, Severity, check_chain
+from chains.engine.plan import AgentSpec, ConnectionType, Fault, Severity, agent_fault, check_chain
 from chains.models import Agent, ChainVersion
 
 MAX_TEMPERATURE = 2
@@ -42,8 +42,8 @@ def draft_faults(agents: Sequence[Agent]) -> list[Fault]:
     faults = check_chain([_spec(agent) for agent in agents])
     for index, agent in enumerate(agents):
         faults += [
-            Fault(index, field, _addressed(agent, index, message), severity)
-            for field, message, severity in _own_faults(agent)
+            agent_fault(index, agent.name, field, words, severity)
+            for field, words, severity in _own_faults(agent)
         ]
     return sorted(faults, key=lambda fault: -1 if fault.agent is None else fault.agent)
 
@@ -59,12 +59,6 @@ def _spec(agent: Agent) -> AgentSpec:
     )
 
 
-def _addressed(agent: Agent, index: int, message: str) -> str:
-    # As check_chain begins its sentences.
-    name = f' ("{agent.name}")' if agent.name.strip() else ""
-    return f"Agent {index + 1}{name}{message}"
-
-
 def _own_faults(agent: Agent) -> Iterator[tuple[str, str, Severity]]:
     yield from _model_faults(agent)
     if agent.temperature is not None:
@@ -72,7 +66,7 @@ def _own_faults(agent: Agent) -> Iterator[tuple[str, str, Severity]]:
             message = f": the temperature must lie between 0 and {MAX_TEMPERATURE}."
             yield "temperature", message, Severity.FAULT
         elif agent.model and not agent.model.temperature_allowed:
-            message = f": {agent.model.label} takes no temperature, so none is sent."
+            message = f": {agent.model.name} takes no temperature, so none is sent."
             yield "temperature", message, Severity.WARNING
     if agent.max_output_tokens == 0:
         yield "max_output_tokens", ": an answer needs at least one token.", Severity.FAULT
@@ -88,4 +82,4 @@ def _model_faults(agent: Agent) -> Iterator[tuple[str, str, Severity]]:
     elif not model.is_usable:
         is_off = not (model.enabled and model.provider.enabled)
         why = "is switched off" if is_off else f"cannot be called: {model.provider}'s key is not set here"
-        yield "model", f": {model.label} {why}; choose another model.", Severity.FAULT
+        yield "model", f": {model.name} {why}; choose another model.", Severity.FAULT

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -31,14 +31,14 @@ class Journal(Protocol):
     async def start(self, attempts: Sequence[Attempt], skips: Sequence[Skip]) -> None:
         """Record a stage before its first call, or one attempt again."""
 
-    async def end(self, attempt: Attempt, *, step_status: str) -> None:
-        """Record how an attempt ended, and its step with it."""
+    def end(self, attempt: Attempt, *, step_status: str) -> Awaitable[None]:
+        """Record how an attempt ended, and its step with it; what is called next may share its commit."""
 
     async def skip(self, skips: Sequence[Skip]) -> None:
         """Record steps that do not run."""
 
     async def results(self, steps: Sequence[StepSpec]) -> list[MemberResult]:
-        """Read back what the members of a stage became, in the same order."""
+        """Read what members of a stage became that somebody else carried out, in the same order."""
 
     async def finish(
         self, status: str, *, output: str, error: str, not_reached: Sequence[Skip], is_waiting: bool = False
@@ -88,6 +88,7 @@ class RunExecution:
         self._jitter = jitter
         self._caller = Caller(run=spec.id, emit=emit, open_provider=open_provider, clock=clock)
         self._context = Context.at_start(spec)
+        self._ends: list[asyncio.Task[None]] = []
 
     def stop(self) -> None:
         """Stop every live call and begin no other. The run ends as cancelled."""
@@ -104,6 +105,14 @@ class RunExecution:
         process shuts down: both leave the run for somebody else to finish.
         """
         self._emit(RunStarted(self.spec.id, self._clock()))
+        try:
+            return await self._run_stages()
+        finally:
+            for end in self._ends:
+                end.cancel()
+            await asyncio.gather(*self._ends, return_exceptions=True)
+
+    async def _run_stages(self) -> str:
         stages = self.spec.stages()
         for number, stage in enumerate(stages):
             end = await self._run_stage(stage)
@@ -123,13 +132,17 @@ class RunExecution:
             await self._skip([Skip(step) for step in stage if step.is_open])
             return StageEnd("cancelled", left_undone=True)
         is_group = len(stage) > 1 or stage[0].connection == "parallel"
+        known = {skip.step.id: _result(skip.step, "skipped") for skip in skips}
         if chosen:
             log = GroupLog(self.spec.id, chosen) if is_group else None
-            await self._run_members(chosen, skips, log)
+            known |= await self._run_members(chosen, skips, log)
         elif skips:
             await self._skip(skips)
             return StageEnd("skipped")
-        results = await self._journal.results(stage)
+        # What was committed a moment ago need not be read back, only what ended in an earlier epoch.
+        if left := [step for step in stage if step.id not in known]:
+            known |= zip((step.id for step in left), await self._journal.results(left), strict=True)
+        results = [known[step.id] for step in stage]
         outcome = prompts.stage_outcome([result.status for result in results])
         if outcome == "completed":
             self._context.advance(results, stage, is_group=is_group)
@@ -149,25 +162,26 @@ class RunExecution:
 
     async def _run_members(
         self, steps: Sequence[StepSpec], skips: Sequence[Skip], log: GroupLog | None
-    ) -> None:
+    ) -> dict[int, MemberResult]:
         at = self._clock()
         attempts = [Attempt(step, step.attempts + 1, self._context.messages(step), at) for step in steps]
         if log:
             log.starting()
-        await self._journal.start(attempts, skips)
+        await self._commit(lambda: self._journal.start(attempts, skips))
         if log:
             log.recorded()
         # From here to the requests nothing waits: one turn of the loop starts them all.
         started = self._clock()
+        members: dict[int, asyncio.Task[MemberResult]] = {}
         async with asyncio.TaskGroup() as group:
             for attempt in attempts:
                 attempt.started_at = started
-                group.create_task(
-                    self._run_member(attempt, log), name=f"run-{self.spec.id}-{attempt.step.slug}"
-                )
+                name = f"run-{self.spec.id}-{attempt.step.slug}"
+                members[attempt.step.id] = group.create_task(self._run_member(attempt, log), name=name)
             self._announce(attempts, skips)
         if log:
             log.completed()
+        return {step: member.result() for step, member in members.items()}
 
     def _announce(self, attempts: Sequence[Attempt], skips: Sequence[Skip]) -> None:
         for attempt in attempts:
@@ -175,28 +189,30 @@ class RunExecution:
         if skips:
             self._emit(StepsSkipped(self.spec.id, tuple(skip.step.id for skip in skips)))
 
-    async def _run_member(self, attempt: Attempt, log: GroupLog | None) -> None:
+    async def _run_member(self, attempt: Attempt, log: GroupLog | None) -> MemberResult:
         if log:
             log.member_starting(attempt)
         while True:
             error = await self._caller.call(attempt)
+            status = attempt.status
             delay = retry_delay(attempt, error, self._jitter) if error else None
             if delay is None:
                 break
-            await self._end(attempt, step_status="running")
+            await self._end(attempt, "running", self._journal.end(attempt, step_status="running"))
             if not await self._caller.pause(attempt.step, delay):
-                await self._end(attempt, step_status="cancelled")
+                status = "cancelled"
                 break
             attempt = Attempt(attempt.step, attempt.number + 1, attempt.messages, self._clock())
             await self._journal.start([attempt], [])
             self._announce([attempt], [])
-        if delay is None:
-            await self._end(attempt, step_status=attempt.status)
+        written = self._journal.end(attempt, step_status=status)
+        self._ends.append(asyncio.create_task(self._end(attempt, status, written)))
         if log:
             log.member_ended(attempt)
+        return _result(attempt.step, status, str(attempt.text), attempt.error)
 
-    async def _end(self, attempt: Attempt, *, step_status: str) -> None:
-        await self._journal.end(attempt, step_status=step_status)
+    async def _end(self, attempt: Attempt, step_status: str, written: Awaitable[None]) -> None:
+        await written
         self._emit(
             AttemptEnded(
                 run=self.spec.id,
@@ -210,8 +226,20 @@ class RunExecution:
             )
         )
 
+    async def _commit(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write what comes next, and wait for it and for all ends before it.
+
+        Nobody waits for the end of a stage by itself: it is in the commit that begins the next one.
+        """
+        for end in self._ends:
+            if end.done():
+                end.result()
+        await write()
+        await asyncio.gather(*self._ends)
+        self._ends.clear()
+
     async def _skip(self, skips: Sequence[Skip]) -> None:
-        await self._journal.skip(skips)
+        await self._commit(lambda: self._journal.skip(skips))
         self._emit(StepsSkipped(self.spec.id, tuple(skip.step.id for skip in skips)))
 
     async def _finish(
@@ -219,14 +247,20 @@ class RunExecution:
     ) -> str:
         output = self._context.previous if status == "completed" else ""
         not_reached = [skip for skip in rest if skip.step.is_open]
-        await self._journal.finish(
-            status, output=output, error=error, not_reached=not_reached, is_waiting=is_waiting
+        await self._commit(
+            lambda: self._journal.finish(
+                status, output=output, error=error, not_reached=not_reached, is_waiting=is_waiting
+            )
         )
         if not_reached:
             self._emit(StepsSkipped(self.spec.id, tuple(skip.step.id for skip in not_reached)))
         self._emit(RunEnded(self.spec.id, status, self._clock()))
         logger.info("Run %d %s", self.spec.id, status, extra={"run": self.spec.id, "status": status})
         return status
+
+
+def _result(step: StepSpec, status: str, text: str = "", reason: str = "") -> MemberResult:
+    return MemberResult(step.name, step.model.label, status, text, reason)
 
 
 def explain_failures(results: Sequence[MemberResult]) -> str:

@@ -1,8 +1,8 @@
 """Keeps the runs of this process in the database: one thread, one connection, one transaction per batch.
 
-What falls due in one turn of the loop, of however many runs, is one batch. Its transaction renews the leases
-first; the same statement brings back the stop flags. While a batch is being written the next one gathers.
-Every 0.5 s the leases tick and the text of all live attempts is checkpointed in one statement.
+What falls due within a few turns of the loop, of however many runs, is one batch. Its transaction renews
+the leases first; the same statement brings back the stop flags. While a batch is being written the next one
+gathers. Every 0.5 s the leases tick and the text of all live attempts is checkpointed in one statement.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ from chains.models.run import AgentStep
 logger = logging.getLogger("chains.journal")
 
 TICK_S = 0.5
+GATHER_TURNS = 4  # of the loop: from an agent's end to the start of the next stage it takes two
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 2.0
+# A pool waits for a database that is away, and no error tells of it.
+SLOW_S = lease.LEASE.total_seconds() / 2
 Result = TypeVar("Result")
 Outcome = int | Exception
 
@@ -44,7 +47,7 @@ class Journal:
         self._waiters: list[tuple[Lease, asyncio.Future[None]]] = []
         self._writer: asyncio.Task[None] | None = None
         self._ticker: asyncio.Task[None] | None = None
-        self._failed_at: float | None = None
+        self._away_at: float | None = None
 
     def open(
         self, held: Lease, *, on_stop: Callable[[StopFlags], None], on_lost: Callable[[], None]
@@ -66,12 +69,16 @@ class Journal:
     async def call(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Run blocking database work on the journal's thread, again and again while the database is away."""
         loop = asyncio.get_running_loop()
+        begun = loop.time()
         delay = FIRST_RETRY_S
         while True:
             try:
-                return await loop.run_in_executor(self._thread, work, *arguments)
+                result = await loop.run_in_executor(self._thread, work, *arguments)
+                if loop.time() - begun >= SLOW_S:
+                    self._away_at = loop.time()
+                return result
             except (OperationalError, InterfaceError) as error:
-                self._failed_at = loop.time()
+                self._away_at = loop.time()
                 logger.warning("The database does not answer, trying again: %s", error)
             await loop.run_in_executor(self._thread, _disconnect)
             await asyncio.sleep(delay)
@@ -87,8 +94,8 @@ class Journal:
         return future
 
     def answers_since(self, seconds: float) -> bool:
-        """Whether the database has answered every call for that long."""
-        return self._failed_at is None or asyncio.get_running_loop().time() - self._failed_at >= seconds
+        """Whether the database has answered every call for that long, and soon."""
+        return self._away_at is None or asyncio.get_running_loop().time() - self._away_at >= seconds
 
     async def release(self) -> list[int]:
         """Checkpoint every open run a last time, give all leases back and return the runs."""
@@ -114,9 +121,10 @@ class Journal:
         return [run.checkpoint() for run in self._runs.values()]
 
     async def _write_all(self) -> None:
-        # One turn later, so that all who end in this turn share the batch.
-        await asyncio.sleep(0)
         while self._waiters:
+            # So that all who end in this turn share the batch, and the start of the stage that follows them.
+            for _ in range(GATHER_TURNS):
+                await asyncio.sleep(0)
             due, self._due = self._due, {}
             waiters, self._waiters = self._waiters, []
             outcomes = await self._outcomes(due)
@@ -171,17 +179,17 @@ class RunJournal:
         killpoints.reach("start")
         self._live.update(dict.fromkeys(attempts, (0, 0, "running")))
 
-    async def end(self, attempt: Attempt, *, step_status: str) -> None:
-        """Record how an attempt ended, and its step with it."""
+    def end(self, attempt: Attempt, *, step_status: str) -> asyncio.Future[None]:
+        """Record how an attempt ended, and its step with it; done when it is committed."""
         self._live.pop(attempt, None)
-        await self._journal.submit(self, lambda batch: batch.end(attempt, step_status))
+        return self._journal.submit(self, lambda batch: batch.end(attempt, step_status))
 
     async def skip(self, skips: Sequence[Skip]) -> None:
         """Record steps that do not run."""
         await self._journal.submit(self, lambda batch: batch.skip_all(skips))
 
     async def results(self, steps: Sequence[StepSpec]) -> list[MemberResult]:
-        """Read back what the members of a stage became, in the same order, with one query."""
+        """Read what these members became, in the same order, with one query."""
         return await self._journal.call(_read_results, steps)
 
     async def finish(

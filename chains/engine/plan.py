@@ -49,12 +49,26 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, at which agent (an index from 0, None for the chain) and in which of its fields."""
+    """What is wrong, at which agent (an index from 0, None for the chain) and in which of its fields.
+
+    ``message`` says which agent it is; ``here`` is the same sentence where that is seen.
+    """
 
     agent: int | None
     field: str
     message: str
     severity: Severity = Severity.FAULT
+    here: str = ""
+
+
+def agent_fault(index: int, name: str, field: str, words: str, severity: Severity = Severity.FAULT) -> Fault:
+    """Make a fault of an agent. ``words`` go on after its name: `` has no model.`` or ``: the rule is …``."""
+    place = f"Agent {index + 1}"
+    called = f" (“{name}”)" if name.strip() not in ("", place) else ""
+    here = f"It{words}" if words.startswith(" ") else words.removeprefix(": ")
+    if here.startswith(("the ", "an ")):
+        here = here[0].upper() + here[1:]
+    return Fault(index, field, f"{place}{called}{words}", severity, here)
 
 
 def plan_stages(connections: Sequence[ConnectionType | str]) -> tuple[Stage, ...]:
@@ -104,8 +118,7 @@ class _Check:
         return self.stages[self.index]
 
     def _fault(self, field: str, message: str, severity: Severity = Severity.FAULT) -> Fault:
-        name = f' ("{self.agent.name}")' if self.agent.name.strip() else ""
-        return Fault(self.index, field, f"Agent {self.index + 1}{name}{message}", severity)
+        return agent_fault(self.index, self.agent.name, field, message, severity)
 
     def _warning(self, field: str, message: str) -> Fault:
         return self._fault(field, message, Severity.WARNING)
@@ -117,10 +130,10 @@ class _Check:
     def _slugs(self) -> Iterator[Fault]:
         slug = self.agent.slug
         if not _SLUG.fullmatch(slug):
-            yield self._fault("slug", f': the slug "{slug}" is not one: use letters, digits, - and _.')
+            yield self._fault("slug", f": the slug “{slug}” is not one: use letters, digits, - and _.")
         first = next(index for index, agent in enumerate(self.agents) if agent.slug == slug)
         if first != self.index:
-            yield self._fault("slug", f' has the slug "{slug}" of agent {first + 1}: rename one of them.')
+            yield self._fault("slug", f" has the slug “{slug}” of agent {first + 1}: rename one of them.")
 
     def _connections(self) -> Iterator[Fault]:
         if self.stage.parallel and len(self.stage.members) == 1:
@@ -132,10 +145,11 @@ class _Check:
         has_rule = bool(self.agent.condition.strip())
         if self.agent.connection == ConnectionType.DIRECT and has_rule:
             yield self._fault(
-                "condition", " is direct and has a condition: make it conditional, or remove the condition."
+                "condition", " is direct and has a rule: make it conditional, or remove the rule."
             )
         elif self.agent.connection == ConnectionType.CONDITIONAL and not has_rule:
-            yield self._fault("condition", " is conditional and has no condition: write one.")
+            words = " is conditional and has no rule. Fill in the rule, or make the agent direct."
+            yield self._fault("condition", words)
         elif has_rule:
             yield from self._rule()
 
@@ -144,7 +158,7 @@ class _Check:
             condition = conditions.parse(self.agent.condition)
         except conditions.ConditionError as error:
             place = f"at character {error.position + 1}"
-            yield self._fault("condition", f": the condition is wrong {place}: {error.message}.")
+            yield self._fault("condition", f": the rule is wrong {place}: {error.message}.")
             return
         if condition.is_otherwise:
             yield from self._otherwise()
@@ -153,13 +167,13 @@ class _Check:
 
     def _otherwise(self) -> Iterator[Fault]:
         if not self.stage.parallel:
-            yield self._fault("condition", " says otherwise outside a parallel group: write a condition.")
+            yield self._fault("condition", " says otherwise outside a parallel group: write a rule.")
             return
         others = [index for index in self.stage.members if index != self.index]
         if any(_is_otherwise(self.agents[index]) for index in others if index < self.index):
             yield self._fault("condition", " says otherwise, as another agent of its group does: keep one.")
         if not any(self.agents[index].condition.strip() for index in others):
-            yield self._warning("condition", " says otherwise to no other condition: it always runs.")
+            yield self._warning("condition", " says otherwise to no other rule: it always runs.")
 
     def _prompts(self) -> Iterator[Fault]:
         for name, reference in _distinct(prompts.references(self.agent.prompt)).items():

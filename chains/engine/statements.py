@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 Row = tuple[Any, ...]
 
@@ -37,7 +37,7 @@ def insert_rows(
     values, parameters = _values(model, columns, rows)
     names = [_column(model, name) for name in (*columns, *constants)]
     picked = [f"v.{_quote(name)}" for name in columns] + ["%s"] * len(constants)
-    prepared = [_prepare(model, name, value) for name, value in constants.items()]
+    prepared = [_preparer(model, name)(value) for name, value in constants.items()]
     sql = (
         f"{values} INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(picked)} FROM v "
         # SQLite reads ON CONFLICT as part of a join without this.
@@ -49,9 +49,8 @@ def insert_rows(
 
 def _values(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> tuple[str, list[Any]]:
     one = "(" + ", ".join(_placeholder(model, name) for name in columns) + ")"
-    parameters = [
-        _prepare(model, name, value) for row in rows for name, value in zip(columns, row, strict=True)
-    ]
+    prepare = [_preparer(model, name) for name in columns]
+    parameters = [ready(value) for row in rows for ready, value in zip(prepare, row, strict=True)]
     return f"WITH v({', '.join(map(_quote, columns))}) AS (VALUES {', '.join([one] * len(rows))})", parameters
 
 
@@ -63,10 +62,13 @@ def _placeholder(model: type[models.Model], name: str) -> str:
     return f"%s::{target.cast_db_type(connection)}"  # type: ignore[attr-defined]  # the stubs lack it
 
 
-def _prepare(model: type[models.Model], name: str, value: Any) -> Any:
-    if isinstance(value, models.Model):
-        value = value.pk
-    return _field(model, name).get_db_prep_save(value, connection)
+def _preparer(model: type[models.Model], name: str) -> Callable[[Any], Any]:
+    field, database = _field(model, name), connections[DEFAULT_DB_ALIAS]
+
+    def prepare(value: Any) -> Any:
+        return field.get_db_prep_save(value.pk if isinstance(value, models.Model) else value, database)
+
+    return prepare
 
 
 def _column(model: type[models.Model], name: str) -> str:

@@ -135,6 +135,13 @@ _WHAT_HAPPENED = {
     ErrorKind.PROTOCOL: "{name} sent something that is not its own format: check its address, or try again.",
 }
 
+# Said instead of the sentences that name a key's variable or a server's address, where a run is handed on.
+WITHOUT_SETUP: dict[str, str] = {
+    ErrorKind.AUTH: "The provider refused the key.",
+    ErrorKind.CONNECTION: "The provider could not be reached.",
+    ErrorKind.TIMEOUT_CONNECT: "The provider did not connect in time.",
+}
+
 
 def error_of_kind(
     kind: ErrorKind,

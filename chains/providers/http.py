@@ -219,10 +219,18 @@ def _prepare(request: WireRequest, connect_s: float) -> httpx.Request:
     headers = {"accept-encoding": "identity", "user-agent": "chain-chat", **request.headers}
     timeout = httpx.Timeout(None, connect=connect_s).as_dict()
     if request.body is None:
-        return httpx.Request("GET", request.url, headers=headers, extensions={"timeout": timeout})
+        return httpx.Request("GET", _address(request.url), headers=headers, extensions={"timeout": timeout})
     headers |= STREAM_HEADERS
     body = dump_json(request.body)
-    return httpx.Request("POST", request.url, headers=headers, content=body, extensions={"timeout": timeout})
+    return httpx.Request(
+        "POST", _address(request.url), headers=headers, content=body, extensions={"timeout": timeout}
+    )
+
+
+@functools.lru_cache(maxsize=512)
+def _address(url: str) -> httpx.URL:
+    """Read an address once: the calls of a group have the same few, and leave in the same moment."""
+    return httpx.URL(url)
 
 
 def _kind_of(error: Exception) -> ErrorKind:

@@ -14,7 +14,7 @@ from tests.chaos.ordeal import Ordeal
 
 CHAINS = {"waits": FIVE, "again": FIVE}
 # How often a single run of six agents comes to each point at least.
-PASSES = {"claim": 1, "start": 3, "token": 180, "before-commit": 7, "after-commit": 7, "broadcast": 20}
+PASSES = {"claim": 1, "start": 3, "token": 180, "before-commit": 4, "after-commit": 4, "broadcast": 20}
 TIMES = form(short=1, long=5)
 
 pytestmark = pytest.mark.timeout(form(short=240, long=900))

@@ -220,7 +220,7 @@ class TestCarried:
             while Run.objects.count() < turns:
                 complete(send(session, attach(session), attach(session, "cat.png", picture())))
             run = send(session, attach(session))
-            with django_assert_num_queries(6):
+            with django_assert_num_queries(7):
                 load_run(run.pk)
             complete(run)
 

@@ -17,7 +17,7 @@ from channels.testing import WebsocketCommunicator
 from django.test import Client
 from django.urls import path
 
-from chains import actions, frames
+from chains import actions, frames, health
 from chains.chainfile import ChainFile, ChainFileAgent
 from chains.consumers import MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES, RESTART, SessionConsumer, sockets
 from chains.engine.plan import ConnectionType
@@ -468,6 +468,18 @@ class TestPages:
         await asyncio.gather(*(socket.restart(spread_ms=70) for socket in tuple(sockets)))
         assert await window.closed() == RESTART
         assert window.frames == [{"spread": 70}]
+
+    async def test_a_window_that_comes_while_the_server_begins_to_go_is_told_too(
+        self, alice: User, answer: Answering, window_of: OpenWindow, monkeypatch: pytest.MonkeyPatch
+    ):
+        def goes_meanwhile(_: SessionConsumer) -> bool:
+            monkeypatch.setattr(health, "_is_leaving", True)
+            return True
+
+        monkeypatch.setattr(SessionConsumer, "_may_watch", goes_meanwhile)
+        window = await window_of(alice, answer.session.pk)
+        await window.open()
+        assert await window.closed() == RESTART
 
 
 class TestSignsOfLife:

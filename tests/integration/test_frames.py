@@ -12,12 +12,18 @@ from chains.viewer import Change
 from tests.integration.answer_cast import Answering, digest, make_answering
 from tests.integration.run_cast import in_db
 
+WHOLE = Change(look=True, is_whole=True)
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def answer(alice: User) -> Answering:
     return make_answering(alice)[0]
+
+
+def ended(answer: Answering) -> Change:
+    return Change(runs=[(answer.run.pk, "completed")], look=True)
 
 
 def told(answer: Answering, page: frames.Page, *changes: Change) -> dict[str, Any]:
@@ -32,12 +38,20 @@ def told(answer: Answering, page: frames.Page, *changes: Change) -> dict[str, An
 async def test_the_end_of_a_run_does_not_hide_that_a_page_lacks_a_text(answer: Answering):
     await answer.store_end("The whole answer.")
     await answer.end_run()
-    page = frames.Page(runs={answer.run.pk: "incomplete"}, steps={answer.step.pk: "completed"})
-    asked = Change(look=True, is_whole=True)
-    ended = Change(runs=[(answer.run.pk, "completed")], look=True)
-
-    (band,) = (await in_db(lambda: told(answer, page, asked, ended)))["bands"]
+    page = frames.Page(runs={answer.run.pk: frames.INCOMPLETE}, steps={answer.step.pk: "completed"})
+    (band,) = (await in_db(lambda: told(answer, page, WHOLE, ended(answer))))["bands"]
     assert digest("The whole answer.") in band["html"]
+
+
+async def test_the_end_of_a_run_does_not_hide_what_a_slow_window_was_not_told(answer: Answering):
+    await answer.store_end("The whole answer.")
+    await answer.end_run()
+    page = frames.Page(runs={answer.run.pk: "running"}, steps={answer.step.pk: "streaming"})
+    # Its text and its end were left out: the window had much to read.
+    page.forget()
+    (band,) = (await in_db(lambda: told(answer, page, WHOLE, ended(answer))))["bands"]
+    assert digest("The whole answer.") in band["html"]
+    assert not await in_db(lambda: told(answer, page, Change(look=True)))
 
 
 @pytest.mark.parametrize(

@@ -397,6 +397,17 @@ class TestFaults:
         assert await in_db(statuses, run) == {"a": "pending", "b": "pending"}
         assert await in_db(statuses, other_run) == {"a": "skipped"}
 
+    async def test_whoever_had_to_wait_for_an_answer_knows_that_the_database_was_away(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ):
+        assert await journal.call(lambda: 1) == 1
+        assert journal.answers_since(60)
+        # As a pool does that finds no database: it waits and says nothing.
+        monkeypatch.setattr("chains.engine.journal.SLOW_S", 0.2)
+        await journal.call(time.sleep, 0.3)
+        assert not journal.answers_since(60)
+        assert journal.answers_since(0)
+
     async def test_stop_does_not_wait_for_a_database_that_stays_away(self, run: Run):
         journal = Journal("test")
         watched = await take(journal, run)

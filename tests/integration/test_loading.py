@@ -137,7 +137,7 @@ class TestOwnAnswers:
             add_attempt(step_of(earlier, "b"), text="b said")
             end(earlier, "both")
         run = make_run(session)
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             assert len(load_conversation(run).history) == 12
 
 

@@ -269,7 +269,7 @@ class TestFigures:
         totals = band_of(group_of_two).totals
         assert totals is not None
         assert (totals.wall_ms, totals.sum_ms, totals.saved_ms) == (5500, 9000, 3500)
-        assert totals.cost == "$0.0600 + 1 unknown"
+        assert totals.cost == "$0.0600 + unknown for 1 call"
         assert totals.tokens == 4 * 42
 
     def test_what_runs_one_after_the_other_saves_nothing(self, group_of_two: Run):

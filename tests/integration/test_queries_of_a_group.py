@@ -85,9 +85,13 @@ async def test_the_start_of_all_members_is_one_insert(alice: User):
     assert len(inserts) == 3
 
 
-async def test_the_ends_of_all_members_are_one_update_and_one_reading(alice: User):
+async def test_the_ends_of_all_members_are_one_update_and_nothing_is_read_back(alice: User):
     statements = await statements_of_a_group(alice, 16)
     assert len(statements.of("UPDATE chains_stepattempt")) == 3
-    results = [sql for sql in statements.seen if sql.startswith("SELECT") and "chains_stepattempt" in sql]
-    reads = [sql for sql in results if "current_attempt" in sql and "answer" in sql]
-    assert len(reads) == 3
+    assert not [sql for sql in statements.seen if sql.startswith("SELECT") and '"text"' in sql]
+
+
+async def test_the_end_of_a_stage_shares_the_commit_that_begins_the_next_one_or_ends_the_run(alice: User):
+    statements = await statements_of_a_group(alice, 4)
+    # The start of the first stage, then one for the end of each of the three.
+    assert len(statements.of("UPDATE chains_run SET lease_expires_at")) == 4

@@ -20,6 +20,7 @@ from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.utils import timezone
 
+from chains.engine import lease
 from chains.engine.events import Event, RunEnded
 from chains.engine.journal import TICK_S
 from chains.engine.lease import LeaseLost
@@ -346,15 +347,55 @@ class TestShutdown:
         attempt = await in_db(attempt_of, run, "a")
         assert (attempt.text, attempt.text_sha256) == ("".join(letters), digest("".join(letters)))
 
-    async def test_a_run_that_is_just_being_taken_is_given_back_too(self, session: ChatSession, host: Host):
+    async def test_a_run_that_is_just_being_taken_is_given_back_too(
+        self, session: ChatSession, host: Host, monkeypatch: pytest.MonkeyPatch
+    ):
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def claims_slowly(run_id: int, owner: str) -> lease.Lease | None:
+            begun.set()
+            assert goes_on.wait(10)
+            return claim(run_id, owner)
+
+        claim = lease.claim
+        monkeypatch.setattr(lease, "claim", claims_slowly)
         agent = Agent("a", hangs("half"))
         run = await in_db(make_run, session, agent)
+        provider = scripted(agent)
+        runtime = await host(provider)
+        runtime.execute(run.pk)
+        await until(begun.is_set)
+        drained = asyncio.create_task(runtime.drain())
+        await asyncio.sleep(0)
+        goes_on.set()
+        await drained
+        row = await in_db(lambda: Run.objects.get(pk=run.pk))
+        assert (row.status, row.lease_owner, row.epoch) == ("running", "", 1)
+        assert row.lease_expires_at <= timezone.now()
+        assert provider.requests == []
+
+    async def test_a_run_whose_turn_to_be_taken_had_not_come_keeps_waiting(
+        self, session: ChatSession, host: Host
+    ):
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def is_busy() -> None:
+            begun.set()
+            assert goes_on.wait(10)
+
+        agent = Agent("a", hangs("half"))
         runtime = await host(scripted(agent))
+        run = await in_db(make_run, session, agent)
+        busy = asyncio.create_task(runtime._journal.call(is_busy))
+        await until(begun.is_set)
         runtime.execute(run.pk)
         await asyncio.sleep(0)
-        await runtime.drain()
+        drained = asyncio.create_task(runtime.drain())
+        await until(lambda: f"run-{run.pk}" not in {task.get_name() for task in asyncio.all_tasks()})
+        goes_on.set()
+        await asyncio.gather(busy, drained)
         row = await in_db(lambda: Run.objects.get(pk=run.pk))
-        assert (row.lease_owner, row.lease_expires_at) == ("", None)
+        assert (row.status, row.lease_owner, row.lease_expires_at, row.epoch) == ("queued", "", None, 0)
 
     async def test_nothing_of_it_is_left_running_and_nothing_new_is_taken(
         self, session: ChatSession, host: Host

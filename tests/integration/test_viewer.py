@@ -87,6 +87,20 @@ class Window:
         return key in self.columns and self.columns[key].reasoning == reasoning
 
 
+class BusyWindow(Window):
+    """Takes nothing before it may, and then takes its time: longer than the pause between two frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.may_go = asyncio.Event(), asyncio.Event()
+
+    async def changed(self, change: Change) -> None:
+        self.is_asked.set()
+        await self.may_go.wait()
+        await asyncio.sleep(0.05)
+        await super().changed(change)
+
+
 def html_of(text: str, *, has_ended: bool) -> str:
     if has_ended:
         return "".join(render_blocks(text))
@@ -220,6 +234,19 @@ class TestFrames:
         await first.send(first.text(5, "held"), second.text(0, "shown"))
         await until(lambda: window.shows(second.key, "shown"))
         assert window.shows(first.key, "")
+
+    async def test_what_waited_while_it_was_busy_is_drawn_in_one_go(self, answer: Answering, watch: Watch):
+        viewer, _ = await watch(answer)
+        busy = BusyWindow()
+        viewer.listeners = {busy}
+        await answer.send(answer.text(0, "0"))
+        await until(busy.is_asked.is_set)
+        for place in range(1, 21):
+            await answer.send(answer.text(place, "x"))
+        await until(lambda: viewer._inbox.qsize() == 20)
+        busy.may_go.set()
+        await until(lambda: busy.shows(answer.key, "0" + "x" * 20))
+        assert len(busy.changes) == 2
 
 
 class TestHoles:

@@ -87,7 +87,7 @@ class TestChain:
     def test_two_agents_cannot_share_a_slug(self):
         fault = only(faults(agent("a"), agent("b"), AgentSpec("Other", "a", DIRECT)))
         assert (fault.agent, fault.field) == (2, "slug")
-        assert '"a" of agent 1' in fault.message
+        assert "“a” of agent 1" in fault.message
 
     @pytest.mark.parametrize("slug", ["", "two words", "a.b", "é"])
     def test_a_slug_that_no_reference_could_name_is_a_fault(self, slug):
@@ -95,7 +95,19 @@ class TestChain:
 
     def test_a_fault_names_its_agent(self):
         fault = only(faults(agent("a"), agent("critic", CONDITIONAL)))
-        assert fault.message.startswith('Agent 2 ("Critic") is conditional')
+        assert fault.message.startswith("Agent 2 (“Critic”) is conditional")
+        assert fault.here.startswith("It is conditional")
+
+    def test_a_fault_names_an_agent_once(self):
+        fault = only(faults(agent("a"), AgentSpec("Agent 2", "agent-2", CONDITIONAL)))
+        assert fault.message.startswith("Agent 2 is conditional")
+
+    def test_a_fault_begins_with_what_is_wrong_where_its_agent_is_seen(self):
+        unreadable, unknown = faults(
+            agent("a", CONDITIONAL, condition="contains("), agent("b", prompt="{{agents.x}}")
+        )
+        assert unreadable.here.startswith("The rule is wrong at character")
+        assert unknown.here.startswith("agents.x names no agent")
 
     def test_all_faults_are_reported_in_the_order_of_the_agents(self):
         found = faults(agent("a", CONDITIONAL), agent("b", prompt="{{x}}"), agent("a", condition="empty"))
@@ -108,7 +120,7 @@ class TestConnections:
         assert only(faults(agent("a", CONDITIONAL, condition=" \n"))).field == "condition"
 
     def test_a_direct_agent_cannot_have_a_condition(self):
-        assert "is direct and has a condition" in only(faults(agent("a", condition="empty"))).message
+        assert "is direct and has a rule" in only(faults(agent("a", condition="empty"))).message
 
     def test_a_parallel_agent_may_carry_a_condition(self):
         assert check_chain([agent("a", PARALLEL, condition="empty"), agent("b", PARALLEL)]) == []

@@ -15,7 +15,7 @@ from django.db import Error, connection
 from chains import health
 from chains.heartbeat import Heartbeat
 from chains.hosting import RunHost
-from chains.management.memory import give_memory_back
+from chains.management.memory import give_memory_back, keep_giving_memory_back
 from chains.management.signals import on_signal
 
 logger = logging.getLogger("chains.runtime")
@@ -39,6 +39,7 @@ class Command(BaseCommand):
         if not settings.REDIS_URL:
             raise CommandError("A worker of its own needs REDIS_URL: memory does not reach another process.")
         self._wait_for_tables()
+        keep_giving_memory_back()
         asyncio.run(self._work())
 
     def _wait_for_tables(self) -> None:

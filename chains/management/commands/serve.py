@@ -12,7 +12,7 @@ from django.db import connections
 
 from chains.accounts import make_setup_link
 from chains.actions import load_defaults, sweep_attachments
-from chains.management.memory import give_memory_back
+from chains.management.memory import give_memory_back, keep_giving_memory_back
 from chains.management.preparing import files_to_oneself
 from chains.static_files import collect_when_changed
 
@@ -38,6 +38,7 @@ class Command(BaseCommand):
         def say() -> None:
             self.stdout.write(welcome)
             self.stdout.flush()
+            keep_giving_memory_back()
 
         # Imported here: this installs Twisted's reactor, which only the serving process needs.
         from chains.management.site_server import SiteServer
