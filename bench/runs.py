@@ -14,20 +14,25 @@ import argparse
 import asyncio
 import statistics
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench import floor, machine, results
 from bench.provider import Call, Script
 from bench.results import Figures
 from bench.site import SIZES, Provider, Site, site
-from bench.watching import Audience, Session
+from bench.watching import TOKEN, Audience, Seen, Session
+from chains.management.memory import LOOK_EVERY_S
 
 TPS, TOKENS, FIRST = 45.0, 126, 0.2  # an answer of 3 s
 PACED = Script(tokens=TOKENS, tps=TPS, first=FIRST)
 SETTLE_S = 0.5
 COUNT_S = 5.0
+# After work a process gives back what it needed for it, see `chains.management.memory`.
+GIVEN_BACK_S = 2 * LOOK_EVERY_S + 1.0
 LATE_MS = 100.0
 LOADS = (10, 20, 30, 40, 50, 60, 80, 100, 120)
 
@@ -64,8 +69,7 @@ def measure_ceiling(place: Site, repeats: int) -> Iterator[Figures]:
     figures = Figures("the provider alone, 64 streams")
     for _ in range(repeats):
         place.provider.play(Script(tokens=2_000, tps=1e6, first=0.0))
-        asyncio.run(floor.with_aiohttp([f"w{number}x" for number in range(64)], place.provider.url))
-        calls = place.provider.calls()[1:]
+        _, calls = read_bare(place.provider, "aiohttp", [names(64)])
         figures.add("tokens/s", sum(len(call.sent) for call in calls) / span(calls).slowest)
     yield figures
 
@@ -84,21 +88,33 @@ def measure_group(place: Site, repeats: int) -> Iterator[Figures]:
             figures.add("first-token spread, ms", seen.first_token_spread * 1e3)
             figures.add("accepted → first request, ms", (min(call.wall for call in calls) - accepted) * 1e3)
             figures.add("accepted → last request, ms", (max(call.wall for call in calls) - accepted) * 1e3)
-            for name, read in (("aiohttp", floor.with_aiohttp), ("httpx", floor.with_httpx)):
-                ratio, spread = floor_group(place.provider, read, count)
-                figures.add(f"floor {name}: wall / slowest", ratio)
-                figures.add(f"floor {name}: start spread, ms", spread * 1e3)
+            for name in floor.CLIENTS:
+                place.provider.play(PACED)
+                ran, calls = read_bare(place.provider, name, [names(count)])
+                seen = span(calls)
+                figures.add(f"floor {name}: wall / slowest", (ran.ended - ran.began) / seen.slowest)
+                figures.add(f"floor {name}: start spread, ms", seen.start_spread * 1e3)
         yield figures
 
 
-def floor_group(
-    provider: Provider, read: Callable[..., Coroutine[Any, Any, floor.Ran]], count: int
-) -> tuple[float, float]:
-    """Let a bare program read a group; return wall ÷ slowest and the start spread."""
-    provider.play(PACED)
-    ran = asyncio.run(read([f"w{number}x" for number in range(count)], provider.url))
-    seen = span(provider.calls()[1:])
-    return (ran.ended - ran.began) / seen.slowest, seen.start_spread
+def names(count: int, letter: str = "w") -> list[str]:
+    """Return names of models; any name will do."""
+    return [f"{letter}{number}x" for number in range(count)]
+
+
+def read_bare(
+    provider: Provider, client: str, stages: Sequence[Sequence[str]], note: floor.Note = floor.ignore
+) -> tuple[floor.Ran, list[Call]]:
+    """Let a bare program read, stage after stage; return what it took, and the provider's side."""
+    ran = asyncio.run(floor.run(floor.CLIENTS[client], stages, provider.url, note))
+    return ran, provider.calls()[1:]
+
+
+def ideal_of(calls: list[Call]) -> tuple[float, list[list[Call]]]:
+    """Return the seconds that A → (B ∥ C ∥ D) → E takes without a program between them, and its stages."""
+    first, *middle, last = sorted(calls, key=lambda call: call.arrived)
+    stages = [[first], middle, [last]]
+    return sum(span(stage).slowest for stage in stages), stages
 
 
 def measure_chain(place: Site, repeats: int) -> Iterator[Figures]:
@@ -106,8 +122,7 @@ def measure_chain(place: Site, repeats: int) -> Iterator[Figures]:
     figures = Figures("A → (B ∥ C ∥ D) → E")
     for _ in range(repeats):
         session, calls = asyncio.run(run_once(place, "diamond", PACED))
-        first, *middle, last = sorted(calls, key=lambda call: call.arrived)
-        ideal = sum(span(stage).slowest for stage in ([first], middle, [last]))
+        ideal, ([first], middle, [last]) = ideal_of(calls)
         [(accepted, ended)] = place.times_of([session.run])
         figures.add("over the ideal, ms", (ended - accepted - ideal) * 1e3)
         figures.add("wall / ideal", (ended - accepted) / ideal)
@@ -118,13 +133,27 @@ def measure_chain(place: Site, repeats: int) -> Iterator[Figures]:
             "group end → next request, ms",
             (last.arrived - max(call.last_byte for call in middle)) * 1e3,
         )
+        for name in floor.CLIENTS:
+            place.provider.play(PACED)
+            ran, calls = read_bare(place.provider, name, [names(1, "a"), names(3, "b"), names(1, "e")])
+            figures.add(
+                f"floor {name}: over the ideal, ms", (ran.ended - ran.began - ideal_of(calls)[0]) * 1e3
+            )
     yield figures
 
 
-async def watch_many(
-    place: Site, slug: str, sessions: int, script: Script
-) -> tuple[list[Session], list[Call], float]:
-    """Send a message in each of some sessions; return them, the calls, and the CPU seconds they took."""
+class Watched(NamedTuple):
+    """Sessions that were watched, their calls, and what they took: CPU seconds, and MB while open."""
+
+    sessions: list[Session]
+    calls: list[Call]
+    cpu: float
+    memory: float
+
+
+async def watch_many(place: Site, slug: str, sessions: int, script: Script, *, pause: float = 0.0) -> Watched:
+    """Send a message in each of some sessions; look at memory after a ``pause`` in which they stay open."""
+    empty = place.memory_mb()
     place.provider.play(script)
     async with Audience(place) as audience:
         opened = [await audience.open(slug) for _ in range(sessions)]
@@ -133,18 +162,20 @@ async def watch_many(
         await asyncio.gather(*(audience.send(session) for session in opened))
         await audience.wait(*opened)
         used = place.cpu_seconds() - before
-    return opened, place.provider.calls(), used
+        await asyncio.sleep(pause)
+        memory = place.memory_mb() - empty
+    return Watched(opened, place.provider.calls(), used, memory)
 
 
-def lags(sessions: list[Session], calls: list[Call]) -> tuple[list[float], list[float]]:
-    """Return how late first and later tokens were rendered text in a frame, in ms."""
+def lags(watched: Iterable[Seen], calls: list[Call]) -> tuple[list[float], list[float]]:
+    """Return how late first and later tokens were seen by those who watched, in ms."""
     sent: dict[str, list[list[float]]] = {}
     for call in calls:
         sent.setdefault(call.model, []).append(call.sent)
     first: list[float] = []
     later: list[float] = []
-    for session in sessions:
-        for model, seen in session.seen.items():
+    for models in watched:
+        for model, seen in models.items():
             moments = _nearest(sent[model], seen[0])
             known = -1
             for now, newest in seen:
@@ -166,14 +197,32 @@ def measure_latency(place: Site, repeats: int) -> Iterator[Figures]:
     for sessions, columns in ((1, 8), (25, 4)):
         figures = Figures(f"latency, {sessions} × {columns} at 50 tokens/s")
         script = Script(tokens=150, tps=50, first=FIRST)
-        for _ in range(repeats):
-            opened, calls, _ = asyncio.run(watch_many(place, f"group-{columns}", sessions, script))
-            first, later = lags(opened, calls)
-            figures.add("first token p50, ms", statistics.median(first))
-            for name, share in (("p50", 50), ("p95", 95), ("p99", 99)):
-                cut = statistics.quantiles(later, n=100, method="inclusive")[share - 1]
-                figures.add(f"later tokens {name}, ms", cut)
+        for number in range(repeats):
+            seen = asyncio.run(watch_many(place, f"group-{columns}", sessions, script, pause=GIVEN_BACK_S))
+            if number == 0 and sessions > 1:
+                # Later ones find memory that the first one needed.
+                figures.add("memory for an open column, kB", seen.memory * 1e3 / len(seen.calls))
+            _add_lags(figures, "", [session.seen for session in seen.sessions], seen.calls)
+            for name in floor.CLIENTS:
+                place.provider.play(script)
+                noted: Seen = {}
+                _, calls = read_bare(place.provider, name, [names(sessions * columns)], partial(note, noted))
+                _add_lags(figures, f"floor {name}: ", [noted], calls)
         yield figures
+
+
+def _add_lags(figures: Figures, prefix: str, watched: list[Seen], calls: list[Call]) -> None:
+    first, later = lags(watched, calls)
+    figures.add(f"{prefix}first token p50, ms", statistics.median(first))
+    for name, share in (("p50", 50), ("p95", 95), ("p99", 99)):
+        cut = statistics.quantiles(later, n=100, method="inclusive")[share - 1]
+        figures.add(f"{prefix}later tokens {name}, ms", cut)
+
+
+def note(seen: Seen, model: str, piece: bytes) -> None:
+    """Note the newest token of a piece as a bare program reads it."""
+    if found := TOKEN.findall(piece):
+        seen.setdefault(model, []).append((time.monotonic(), int(found[-1][1])))
 
 
 def measure_cost(place: Site, repeats: int) -> Iterator[Figures]:
@@ -182,11 +231,12 @@ def measure_cost(place: Site, repeats: int) -> Iterator[Figures]:
     figures.add("memory, MB", place.memory_mb())
     script = Script(tokens=500, tps=50, first=FIRST)
     for _ in range(repeats):
-        _, calls, used = asyncio.run(watch_many(place, "group-8", 1, script))
-        figures.add("CPU s / 1,000 tokens", used / (len(calls) * script.tokens) * 1e3)
-        place.provider.play(script)
-        ran = asyncio.run(floor.with_aiohttp([f"w{number}x" for number in range(8)], place.provider.url))
-        figures.add("floor aiohttp: CPU s / 1,000 tokens", ran.cpu / (9 * script.tokens) * 1e3)
+        seen = asyncio.run(watch_many(place, "group-8", 1, script))
+        figures.add("CPU s / 1,000 tokens", seen.cpu / (len(seen.calls) * script.tokens) * 1e3)
+        for name in floor.CLIENTS:
+            place.provider.play(script)
+            ran, calls = read_bare(place.provider, name, [names(8)])
+            figures.add(f"floor {name}: CPU s / 1,000 tokens", ran.cpu / (len(calls) * script.tokens) * 1e3)
     figures.add("statements / s", statements_per_second(script))
     yield figures
 
@@ -223,8 +273,8 @@ def measure_list(place: Site, repeats: int) -> Iterator[Figures]:
     figures = Figures("an answer that is one list of 64 kB")
     script = Script(tokens=8_000, tps=200, first=FIRST, as_list=True)
     for _ in range(min(repeats, 2)):
-        _, calls, used = asyncio.run(watch_many(place, "solo", 1, script))
-        figures.add("share of a core, %", used / span(calls).slowest * 100)
+        seen = asyncio.run(watch_many(place, "solo", 1, script))
+        figures.add("share of a core, %", seen.cpu / span(seen.calls).slowest * 100)
     yield figures
 
 
@@ -232,19 +282,19 @@ def measure_load(place: Site, repeats: int) -> Iterator[Figures]:
     """100 runs of 4 columns at 30 tokens/s at once: all complete, no text lost, memory for each column."""
     figures = Figures("load, 100 runs × 4 columns × 30 tokens/s")
     script = Script(tokens=300, tps=30, first=FIRST)
-    before = place.memory_mb()
-    for _ in range(min(repeats, 2)):
-        opened, calls, used = asyncio.run(watch_many(place, "group-4", 100, script))
-        times = place.times_of([session.run for session in opened])
-        seen = span(calls)
-        _, later = lags(opened, calls)
+    for number in range(min(repeats, 2)):
+        seen = asyncio.run(watch_many(place, "group-4", 100, script, pause=GIVEN_BACK_S))
+        times = place.times_of([session.run for session in seen.sessions])
+        slowest = span(seen.calls).slowest
+        _, later = lags([session.seen for session in seen.sessions], seen.calls)
         figures.add("runs completed", len(times))
-        figures.add(
-            "wall / slowest", (max(end for _, end in times) - min(a for a, _ in times)) / seen.slowest
-        )
+        accepted = [moment for moment, _ in times]
+        figures.add("all accepted within, s", max(accepted) - min(accepted))
+        figures.add("wall / slowest", (max(end for _, end in times) - min(accepted)) / slowest)
         figures.add("later tokens p95, ms", statistics.quantiles(later, n=20, method="inclusive")[-1])
-        figures.add("CPU s / 1,000 tokens", used / (len(calls) * script.tokens) * 1e3)
-        figures.add("memory for a column, kB", (place.memory_mb() - before) * 1e3 / len(calls))
+        figures.add("CPU s / 1,000 tokens", seen.cpu / (len(seen.calls) * script.tokens) * 1e3)
+        if number == 0:
+            figures.add("memory for an open column, kB", seen.memory * 1e3 / len(seen.calls))
     yield figures
 
 
@@ -253,10 +303,9 @@ def measure_most(place: Site, _repeats: int) -> Iterator[Figures]:
     figures = Figures("the most, runs × 4 columns at 50 tokens/s")
     most = 0
     for count in LOADS:
-        opened, calls, _ = asyncio.run(
-            watch_many(place, "group-4", count, Script(tokens=250, tps=50, first=FIRST))
-        )
-        late = statistics.quantiles(lags(opened, calls)[1], n=20, method="inclusive")[-1]
+        seen = asyncio.run(watch_many(place, "group-4", count, Script(tokens=250, tps=50, first=FIRST)))
+        _, later = lags([session.seen for session in seen.sessions], seen.calls)
+        late = statistics.quantiles(later, n=20, method="inclusive")[-1]
         figures.add(f"{count} runs: later tokens p95, ms", late)
         if late >= LATE_MS:
             break

@@ -16,17 +16,20 @@ import orjson
 from bench.site import Site
 
 LIMIT_S = 120.0
+STATUS = re.compile(r'data-run-status="(\w+)"')
 TOKEN = re.compile(rb"(\w+)-(\d+)\b")
 ENDED = ("completed", "failed", "cancelled", "interrupted")
+# Model → (moment, newest token) of each piece of its text that was seen.
+Seen = dict[str, list[tuple[float, int]]]
 
 
 @dataclass
 class Session:
-    """One watched session. ``seen``: model → (moment, newest token) of each frame with text of it."""
+    """One watched session; ``seen`` has its frames with text."""
 
     id: int
     socket: aiohttp.ClientWebSocketResponse
-    seen: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    seen: Seen = field(default_factory=dict)
     bytes_received: int = 0
     run: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -97,7 +100,11 @@ class Audience:
             told = orjson.loads(message.data)
             for column in told.get("columns", ()):
                 _note(session, now, column)
-            if any(run["status"] in ENDED for run in told.get("runs", ())):
+            # A window that did not keep up is shown the whole run again instead.
+            shown = [STATUS.search(band["html"]) for band in told.get("bands", ())]
+            statuses = [found[1] for found in shown if found]
+            statuses += [run["status"] for run in told.get("runs", ())]
+            if any(status in ENDED for status in statuses):
                 session.ended.set()
             if "seq" in told:
                 await session.socket.send_str(f'{{"type":"ack","seq":{told["seq"]}}}')
