@@ -32,7 +32,10 @@ export class Answer {
 
   takeBlocks(frame) {
     if (this.isWhole && frame.rev <= this.rev && frame.first_block > 0) return true;
-    if (frame.first_block > 0 && (!this.isWhole || frame.first_block > this.blocks.length)) return false;
+    if (frame.first_block > 0 && (!this.isWhole || frame.first_block > this.blocks.length)) {
+      this.isWhole = false;
+      return false;
+    }
     this.blocks.length = frame.first_block;
     this.blocks.push(...frame.closed);
     this.tail = frame.tail;

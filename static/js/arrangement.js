@@ -1,6 +1,7 @@
 // How somebody arranges the columns of a chain for themselves: focused, pinned, hidden, moved within their group.
 // It is remembered for each chain in this browser, and laid over whatever the server sends.
 import { allBands, columnsOf, withBands } from "./bands.js";
+import { escapable } from "./drag.js";
 import { holdPlaces, keepPlaces } from "./follow.js";
 
 const NOTHING = { focused: null, pinned: [], hidden: [], order: [] };
@@ -36,7 +37,21 @@ function change(column, changed) {
     // it then lasts for this page
   }
   const bands = allBands().filter((band) => band.dataset.chain === chain);
+  const rails = bands.flatMap(columnsOf).filter(isRail);
+  for (const rail of rails) rail.setAttribute("data-arriving", "");
   keepPlaces(bands, () => bands.forEach(arrange));
+  arrive(rails);
+}
+
+// Columns that were rails take their room at once, and their texts in the next frames: to lay out all of them together
+// takes longer than somebody who pressed a button should wait for an answer.
+function arrive(columns) {
+  const [next, ...others] = columns;
+  if (!next) return;
+  requestAnimationFrame(() => {
+    if (next.isConnected) keepPlaces([next], () => next.removeAttribute("data-arriving"));
+    arrive(others);
+  });
 }
 
 // Focus one column: the others narrow to rails. The focused one again: all stand side by side.
@@ -164,6 +179,7 @@ function letMove(list) {
   let restore;
   const hold = () => (restore = holdPlaces([list]));
   const row = list.closest("[data-stages]");
+  const band = row.closest("[data-run]");
   new Sortable(list, {
     draggable: ".column",
     handle: ".column-head",
@@ -172,19 +188,25 @@ function letMove(list) {
     animation: 150,
     ghostClass: "column-ghost",
     disabled: isPhone.matches,
-    onStart: () => {
-      row.setAttribute("data-dragging", "");
-      hold();
-    },
     // Each step on its way takes it out of the page for a moment, and with that its place in its text.
     onChange: () => {
       restore();
       hold();
     },
-    onEnd: ({ item, to }) => {
-      row.removeAttribute("data-dragging");
-      remember(item, [...to.querySelectorAll(":scope > .column")]);
-    },
+    ...escapable({
+      onStart: () => {
+        row.setAttribute("data-dragging", "");
+        hold();
+      },
+      onEnd: ({ item, to }) => {
+        row.removeAttribute("data-dragging");
+        remember(item, [...to.querySelectorAll(":scope > .column")]);
+      },
+      onCancel: () => {
+        row.removeAttribute("data-dragging");
+        keepPlaces([band], () => arrange(band));
+      },
+    }),
   });
 }
 

@@ -1,5 +1,6 @@
 // Columns as cards on a phone: one of each run is unfolded. A tap, a swipe or a tab of the strip goes to another.
 import { columnsOf, withBands } from "./bands.js";
+import { rest } from "./follow.js";
 import { watchStatuses } from "./statuses.js";
 
 const SWIPE_PX = 56;
@@ -10,6 +11,9 @@ const chosen = new WeakSet(); // bands where a person has chosen a card
 const expandedOf = (band) => columnsOf(band).find((column) => column.hasAttribute("data-expanded"));
 
 function setExpanded(column, isExpanded) {
+  const isUnfolding = isExpanded && !column.hasAttribute("data-expanded");
+  // What ended while it was folded begins at its beginning, or where it was read before.
+  if (isUnfolding && !isWorking(column)) rest(column.querySelector("[data-answer]"));
   if (isExpanded) column.dataset.expanded = "true";
   else delete column.dataset.expanded;
   column.querySelector("[data-expand]").setAttribute("aria-expanded", String(isExpanded));

@@ -4,6 +4,7 @@ import { makesLines, sends } from "./enter.js";
 const MAX_ROWS_PX = 320;
 const TOO_MUCH = 413;
 let isNextMeant = false; // what stands in the field shall go as soon as the answer to the last message is here
+let hasLeft = false; // somebody turned to something else since the last request for a composer
 const field = () => document.querySelector("[data-composer] textarea[name=input]");
 
 export function grow(textarea) {
@@ -65,8 +66,14 @@ for (const moment of ["htmx:beforeOnLoad", "htmx:afterRequest"]) {
     if (detail.elt.matches?.("[data-composer]") && detail.xhr.status !== 200) isNextMeant = false;
   });
 }
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (detail.target.id === "composer") hasLeft = false;
+});
+for (const act of ["pointerdown", "keydown"]) {
+  document.addEventListener(act, ({ target, key }) => (hasLeft ||= key === "Tab" || !target.closest?.("#composer")));
+}
 document.addEventListener("htmx:load", (event) => {
-  if (event.detail.elt.id !== "composer") return;
+  if (event.detail.elt.id !== "composer" || hasLeft) return;
   const textarea = field();
   textarea.focus({ preventScroll: true });
   textarea.setSelectionRange(textarea.value.length, textarea.value.length);

@@ -2,7 +2,7 @@
 import "./dialog.js";
 import * as acts from "./editor_acts.js";
 import * as drag from "./editor_drag.js";
-import { readState } from "./editor_faults.js";
+import { listRefusals, readState } from "./editor_faults.js";
 import * as models from "./editor_models.js";
 import * as names from "./editor_names.js";
 import * as rules from "./editor_rule.js";
@@ -52,15 +52,17 @@ document.addEventListener("editor:set", relabel);
 
 // A link to a fault leads into its field.
 document.addEventListener("click", (event) => {
-  const link = event.target.closest(".fault-list a");
+  const link = event.target.closest(".fault-list a, .fault-lines a");
   const control = link && document.getElementById(link.hash.slice(1));
   if (!control) return;
   event.preventDefault();
+  document.getElementById("dialog").close();
   control.closest("details")?.setAttribute("open", "");
   document.getElementById("editor-aside").removeAttribute("data-open");
   control.scrollIntoView({ block: "center", behavior: "smooth" });
   control.focus({ preventScroll: true });
 });
+document.body.addEventListener("htmx:afterSwap", () => listRefusals());
 document.addEventListener("click", (event) => {
   const toggle = event.target.closest("[data-aside-toggle]");
   if (!toggle) return;

@@ -1,4 +1,5 @@
 // Agents by drag and drop: between stages, beside a companion, or within a group. Buttons do the same by keyboard.
+import { escapable } from "./drag.js";
 import { post } from "./editor_acts.js";
 
 const OPTIONS = {
@@ -11,8 +12,15 @@ const OPTIONS = {
   bubbleScroll: true,
 };
 
+const showDragging = (isDragging) => document.querySelector(".canvas").toggleAttribute("data-dragging", isDragging);
+
+function cancelled({ item, from, oldDraggableIndex }) {
+  showDragging(false);
+  putBack(item, from, oldDraggableIndex);
+}
+
 async function dropped({ item, from, to, oldDraggableIndex, newDraggableIndex }) {
-  document.querySelector(".canvas").removeAttribute("data-dragging");
+  showDragging(false);
   if (from === to && oldDraggableIndex === newDraggableIndex) return;
   await post(item.querySelector(".agent-acts").getAttribute("action"), placeOf(item, from, to));
   // The canvas that took it was drawn anew: if this one is still there, the chain is what it was.
@@ -39,8 +47,7 @@ export function refresh() {
   for (const list of document.querySelectorAll("[data-cards], [data-gap]")) {
     new Sortable(list, {
       ...OPTIONS,
-      onStart: () => document.querySelector(".canvas").setAttribute("data-dragging", ""),
-      onEnd: dropped,
+      ...escapable({ onStart: () => showDragging(true), onEnd: dropped, onCancel: cancelled }),
     });
   }
 }

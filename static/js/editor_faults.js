@@ -7,6 +7,7 @@ export function readState() {
   Object.assign(state, said);
   for (const part of document.querySelectorAll("[data-agent]")) showFaults(part);
   for (const fault of state.faults.filter((one) => one.agent === null)) showChainFault(fault);
+  listRefusals();
   document.dispatchEvent(new CustomEvent("editor:state", { detail: { texts: texts ?? {} } }));
 }
 
@@ -43,8 +44,10 @@ function put(part, faults) {
   );
 }
 
+const shownControl = (part, field) => part.querySelector(field === "model" ? "[data-model-pick]" : `[data-field="${field}"]`);
+
 function markControl(part, field, isWrong) {
-  const control = part.querySelector(field === "model" ? "[data-model-pick]" : `[data-field="${field}"]`);
+  const control = shownControl(part, field);
   if (!control || control.type === "radio") return;
   if (isWrong) control.setAttribute("aria-invalid", "true");
   else control.removeAttribute("aria-invalid");
@@ -56,10 +59,44 @@ export function showRefusal(place, field, message) {
   const line = part.querySelector(`[data-faults="${field}"]`) ?? part.querySelector("[data-faults]");
   put(line, [{ message, severity: "fault" }]);
   markControl(part, field, true);
+  listRefusals();
+}
+
+// The server's lists of what is to do know nothing of what it refused: it is added here, each a link to its field.
+export function listRefusals() {
+  const found = [...refusals].map(([key, message]) => refusalItem(...key.split(" "), message)).filter(Boolean);
+  for (const part of document.querySelectorAll("[data-refusals]")) {
+    const list = part.querySelector("ul");
+    const words = part.querySelector("[data-refused-words]");
+    for (const item of list.querySelectorAll("[data-refused]")) item.remove();
+    list.append(...found.map((item) => item.cloneNode(true)));
+    part.hidden = list.childElementCount === 0;
+    if (words && found.length) words.textContent = words.dataset.refusedWords;
+  }
+}
+
+function refusalItem(place, field, message) {
+  const part = document.querySelector(`[data-agent="${place}"]`);
+  const control = part && shownControl(part, field);
+  if (!control) return null;
+  const item = document.createElement("li");
+  const link = document.createElement("a");
+  item.dataset.refused = "";
+  link.href = `#${control.id}`;
+  link.textContent = `${spokenName(part)}: ${message}`;
+  item.append(link);
+  return item;
+}
+
+function spokenName(part) {
+  const number = part.querySelector(".agent-number")?.textContent;
+  if (!number) return "Chain settings";
+  const name = part.querySelector(".agent-name").value.trim();
+  return name && name !== `Agent ${number}` ? `Agent ${number} (“${name}”)` : `Agent ${number}`;
 }
 
 export const isRefused = (place, field) => refusals.has(`${place} ${field}`);
 
 export function clearRefusal(place, field) {
-  refusals.delete(`${place} ${field}`);
+  if (refusals.delete(`${place} ${field}`)) listRefusals();
 }

@@ -1,12 +1,14 @@
 // The model picker: one list for all cards, searched by name, provider or address.
 import { touched } from "./editor_save.js";
 
+const LEAST = 200; // pixels: the search and two models
 const picker = document.getElementById("model-picker");
 const search = document.getElementById("model-search");
 const list = document.getElementById("model-list");
 const none = document.getElementById("model-none");
 let button = null; // whose model is chosen
 let active = null;
+let isAbove = false; // where the list opened: there it stays, whatever the search leaves of it
 
 const options = () => [...list.querySelectorAll("[data-model]")];
 const shown = () => options().filter((option) => !option.hidden);
@@ -17,20 +19,31 @@ function open(by) {
   options().forEach((option) => option.setAttribute("aria-selected", String(option.dataset.model === now)));
   search.value = "";
   filter();
+  for (const side of ["height", "maxHeight"]) picker.style[side] = "";
   picker.showPopover();
+  const { top, bottom } = by.getBoundingClientRect();
+  isAbove = bottom + picker.offsetHeight + 8 > innerHeight && top > innerHeight - bottom;
+  picker.style.height = `${picker.offsetHeight}px`;
   place();
   const current = options().find((option) => option.dataset.model === now);
   activate(current ?? shown()[0]);
   search.focus();
 }
 
+// At its button, with the edge that is next to it; only where there is no room for a few lines it covers the button.
 function place() {
   const box = button.getBoundingClientRect();
-  const width = picker.offsetWidth;
-  const height = picker.offsetHeight;
-  const below = box.bottom + height + 8 < innerHeight || box.top < height;
-  picker.style.left = `${Math.max(8, Math.min(box.left, innerWidth - width - 8))}px`;
-  picker.style.top = `${Math.max(8, Math.min(below ? box.bottom + 4 : box.top - height - 4, innerHeight - height - 8))}px`;
+  const room = Math.max(isAbove ? box.top - 12 : innerHeight - box.bottom - 12, LEAST);
+  const edge = isAbove ? innerHeight - box.top + 4 : box.bottom + 4;
+  const kept = `${Math.max(8, Math.min(edge, innerHeight - Math.min(picker.offsetHeight, room) - 8))}px`;
+  picker.style.maxHeight = `min(26rem, ${room}px)`;
+  picker.style.left = `${Math.max(8, Math.min(box.left, innerWidth - picker.offsetWidth - 8))}px`;
+  Object.assign(picker.style, isAbove ? { top: "auto", bottom: kept } : { top: kept, bottom: "auto" });
+}
+
+// The button goes with the page, and the list with its button; over its own lines one scrolls without that.
+function follow({ target }) {
+  if (picker.matches(":popover-open") && !picker.contains(target)) place();
 }
 
 function filter() {
@@ -89,6 +102,8 @@ export function start() {
     if (option) label.replaceChildren(...option.querySelector(".model-option-label").cloneNode(true).childNodes);
   });
   search.addEventListener("input", filter);
+  window.addEventListener("resize", () => picker.matches(":popover-open") && place());
+  document.addEventListener("scroll", follow, { capture: true, passive: true });
   search.addEventListener("keydown", pressed);
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[data-model]");

@@ -9,6 +9,7 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 10_000;
 const KEPT_ALIVE_BYTES = 60_000; // a browser sends no more after its page has gone
 const ABANDONED_MS = 6_000;
+const fieldLabels = JSON.parse(document.getElementById("field-labels").textContent);
 
 const editor = document.querySelector("[data-editor]");
 const prefix = `unsaved:${editor.dataset.editor}:`;
@@ -193,7 +194,7 @@ function conflict(place, sent, { revision, theirs }) {
   state.revision = revision;
   const texts = [...sent].map(([name, mine]) => ({ name, mine, theirs: String(theirs[name] ?? "") }));
   const clashing = texts.filter((text) => text.theirs !== text.mine && text.theirs !== stored.get(controlOf(place, text.name)));
-  notice("Another window changed this draft too: what it changed stands here now.");
+  notice("This draft was also changed in another window. Its changes are shown here.");
   if (clashing.length) showConflict(place, clashing);
   document.dispatchEvent(new CustomEvent("editor:stale"));
   return true;
@@ -208,7 +209,7 @@ export function showConflict(place, texts) {
     shown.dataset.name = text.name;
     shown.querySelector("[data-mine]").value = inWords(place, text.name, text.mine);
     shown.querySelector("[data-theirs]").value = inWords(place, text.name, text.theirs);
-    shown.querySelectorAll("[data-what]").forEach((what) => (what.textContent = text.name.replaceAll("_", " ")));
+    shown.querySelectorAll("[data-what]").forEach((what) => (what.textContent = fieldLabels[text.name] ?? text.name));
     pair.before(shown);
   }
   pair.remove();
@@ -254,7 +255,7 @@ function show(name, words) {
 function showState() {
   if (blocked.size) return show("refused", "Changed in two windows: choose a text");
   if (nextPlace()) return show("unsaved", "Not saved yet");
-  if (unsaved.size) return show("refused", "What is marked below is not saved");
+  if (unsaved.size) return show("refused", "Everything but the marked fields is saved");
   const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   show("saved", `Saved · ${time}`);
 }

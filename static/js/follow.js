@@ -4,15 +4,42 @@ const READERS_MS = 1_000; // so long after an input outside the composer a scrol
 const places = new WeakMap(); // answer → { top, follows }
 const passages = new WeakMap(); // answer → what was read in it when it was last out of sight
 
+// A column that takes its room again has its text a moment later.
+const isShown = (answer) => answer.clientHeight > 0 && !answer.closest("[data-arriving]");
 const atEnd = (answer) => answer.scrollHeight - answer.scrollTop - answer.clientHeight < END_PX;
 const placeOf = (answer) => places.get(answer) ?? { top: 0, follows: true };
+
+// A head or a foot that takes another line, as with the figures at the end, leaves an answer less height.
+const widths = new WeakMap();
+const sizes = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) {
+    // Where lines break anew, one that was seen whole begins at its beginning.
+    const hadEnd = widths.get(target) === contentRect.width || placeOf(target).top > 0;
+    if (hadEnd && isFollowed(target) && isShown(target)) toEnd(target);
+    widths.set(target, contentRect.width);
+  }
+});
 
 export const isFollowed = (answer) => placeOf(answer).follows;
 
 export function toEnd(answer) {
+  if (!places.has(answer)) sizes.observe(answer);
   answer.scrollTop = answer.scrollHeight;
   places.set(answer, { top: answer.scrollTop, follows: true });
   showJump(answer);
+}
+
+// Change a text; who follows it sees its end afterwards, too.
+export function keepEnd(answer, change) {
+  const wasFollowed = places.get(answer)?.follows;
+  change();
+  if (wasFollowed) toEnd(answer);
+}
+
+// Follow a text no more until something is written into it again.
+export function rest(answer) {
+  places.delete(answer);
+  sizes.unobserve(answer);
 }
 
 function showJump(answer) {
@@ -63,7 +90,7 @@ function anchorOf(answer) {
 
 function recall(answer) {
   const passage = passages.get(answer);
-  if (!passage || !answer.clientHeight) return;
+  if (!passage || !isShown(answer)) return;
   if (passage.block?.isConnected) {
     const top = answer.getBoundingClientRect().top;
     answer.scrollTop += passage.block.getBoundingClientRect().top - top - passage.offset;
@@ -71,6 +98,8 @@ function recall(answer) {
     answer.scrollTop = passage.scrollTop;
   }
   passages.delete(answer);
+  // From now on this passage is what is read, not the end.
+  places.set(answer, { top: answer.scrollTop, follows: false });
 }
 
 // Bring a group's running columns into sight, unless the reader moved the row.
@@ -109,5 +138,7 @@ for (const kind of ["wheel", "pointerdown", "keydown"]) {
 }
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-jump]");
-  if (button) toEnd(button.parentElement.querySelector("[data-answer]"));
+  if (!button) return;
+  toEnd(button.parentElement.querySelector("[data-answer]"));
+  inputAt = -Infinity; // what moves the text from now on is not whoever pressed it
 });

@@ -14,6 +14,19 @@ const form = document.getElementById("import");
 const text = () => document.getElementById("import-text");
 const size = () => new Blob([text().value]).size;
 let earlier = "";
+let isAsked = false; // until it is answered, by whichever request comes through
+
+// What came of it is seen: whoever asked for it goes there, whoever types goes on typing.
+function tell(elt) {
+  const looked = document.getElementById("import-looked");
+  if (looked.querySelector(".import-faults, .field-error")) text().setAttribute("aria-invalid", "true");
+  else text().removeAttribute("aria-invalid");
+  if (elt === text() && !isAsked) return;
+  isAsked = false;
+  const head = document.getElementById("import-head");
+  head?.focus({ preventScroll: true });
+  (head ?? looked).scrollIntoView({ block: "nearest", behavior: "smooth" });
+}
 
 // The server would refuse so much before it could answer with the text.
 function isTooLong(event) {
@@ -24,15 +37,18 @@ function isTooLong(event) {
   fault.className = "field-error";
   fault.textContent = `The text has ${bytes.toLocaleString("en")} bytes: at most ${Number(form.dataset.max).toLocaleString("en")} are read.`;
   document.getElementById("import-looked").replaceChildren(fault);
+  tell(null);
   return true;
 }
 
 form?.addEventListener("submit", isTooLong);
 form?.addEventListener("htmx:beforeRequest", (event) => {
   if (event.target.id !== "import-file" && isTooLong(event)) return;
+  isAsked ||= event.target !== text();
   if (event.target.id === "import-file") earlier = text().value;
 });
-form?.addEventListener("htmx:afterSettle", () => {
+form?.addEventListener("htmx:afterSettle", ({ detail }) => {
+  tell(detail.requestConfig?.elt);
   const isReplaced = earlier.trim() !== "" && text().value !== earlier;
   document.getElementById("import-earlier").hidden = !isReplaced;
 });

@@ -4,7 +4,7 @@ import { restore } from "./draft.js";
 import { attach } from "./files.js";
 import "./drafts.js";
 import "./outlook.js";
-import { showLocalTimes } from "./page.js";
+import { showLocalTimes } from "./local_times.js";
 import "./quote.js";
 
 // Picked before this script was there.

@@ -3,12 +3,12 @@ import { blocksOf, putBlocks, removeTail } from "./answers.js";
 import { restoreWraps } from "./code.js";
 import { showRun } from "./composer.js";
 import { showLive, tellEnd } from "./ending.js";
-import { reveal } from "./follow.js";
+import { keepEnd, rest, reveal } from "./follow.js";
+import { showLocalTimes } from "./local_times.js";
 import { clearReasoning } from "./reasoning.js";
 
 const LIVE_RUN = ["queued", "running"];
 const LIVE_STEP = ["pending", "running", "streaming"];
-const timeFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const runLabels = JSON.parse(document.getElementById("run-labels").textContent);
 const runs = document.getElementById("runs");
 
@@ -44,6 +44,7 @@ function beginAttempt(answer, attempt) {
   delete answer.dataset.sha256;
   delete answer.dataset.wrapped;
   answer.replaceChildren();
+  rest(answer);
   clearReasoning(answer.closest(".column"));
 }
 
@@ -69,6 +70,13 @@ export function replacePart(id, html) {
   if (old) swapPart(old, parse(html));
 }
 
+function withoutHidden(part) {
+  const copy = part.cloneNode(true);
+  for (const field of copy.querySelectorAll("input[type=hidden]")) field.remove();
+  copy.normalize();
+  return copy;
+}
+
 function swapPart(old, next) {
   // Hidden fields count not: who draws a part for a socket knows no token of a browser.
   const marks = (part) => [...part.querySelectorAll("summary, button, a, input:not([type=hidden])")];
@@ -79,6 +87,8 @@ function swapPart(old, next) {
     const value = old.querySelector(`[${state}]`)?.getAttribute(state);
     if (value) next.querySelector(`[${state}]`)?.setAttribute(state, value);
   }
+  // What somebody is about to press stays where it is.
+  if (withoutHidden(old).isEqualNode(withoutHidden(next))) return;
   old.replaceWith(next);
   htmx.process(next);
   const status = next.dataset.stepStatus; // a skipped agent's end is told by its head alone
@@ -144,10 +154,12 @@ function mergeColumn(column, next, keepsAnswer) {
     swapPart(column.querySelector(`.column-${part}`), next.querySelector(`.column-${part}`));
   }
   if (isFinal(told) || !keepsAnswer(Number(next.dataset.step), Number(told.dataset.attempt))) {
-    Object.assign(answer.dataset, told.dataset);
-    removeTail(answer);
-    putBlocks(answer, blocksOf(told));
-    restoreWraps(answer);
+    keepEnd(answer, () => {
+      Object.assign(answer.dataset, told.dataset);
+      removeTail(answer);
+      putBlocks(answer, blocksOf(told));
+      restoreWraps(answer);
+    });
   }
 }
 
@@ -155,13 +167,6 @@ function mergeColumn(column, next, keepsAnswer) {
 export function showNewest() {
   const bands = runs.querySelectorAll(":scope > [data-run]");
   if (bands.length > 1) bands[bands.length - 1].scrollIntoView({ block: "start", behavior: "instant" });
-}
-
-// The server writes times in UTC; a reader's clock is their own.
-export function showLocalTimes(part) {
-  for (const time of part.querySelectorAll("time[datetime]")) {
-    time.textContent = timeFormat.format(new Date(time.dateTime));
-  }
 }
 
 export function showLife() {

@@ -9,6 +9,7 @@ import "./drawer.js";
 import "./find.js";
 import "./fit.js";
 import { isFollowed, toEnd } from "./follow.js";
+import { showLocalTimes } from "./local_times.js";
 import "./older.js";
 import * as page from "./page.js";
 import "./progress.js";
@@ -29,6 +30,7 @@ const incomplete = new Set(); // steps that ended without their whole text
 let asked = []; // those that the last greeting named: a line that broke may not have brought them
 let frames = [];
 let isScheduled = false;
+let isAwaited = false; // somebody pressed something: the picture that answers it comes first
 let greetedAt = 0;
 let asking = null;
 let wire = null;
@@ -94,6 +96,11 @@ function schedule() {
 
 function apply() {
   isScheduled = false;
+  if (isAwaited) {
+    isAwaited = false;
+    schedule();
+    return;
+  }
   const taken = frames;
   frames = [];
   const touched = new Set();
@@ -132,6 +139,7 @@ function takeText(column, touched) {
 
 function takeEnd(end, touched) {
   const answer = answers.get(end.step);
+  if (answer?.attempt > end.attempt) return; // the next attempt goes on already
   paint(touched);
   touched.clear();
   if (answer && !answer.isWhole) {
@@ -182,7 +190,7 @@ function paint(touched) {
 document.addEventListener("htmx:load", (event) => {
   const band = event.detail.elt;
   if (!band.matches?.("[data-run]")) return;
-  page.showLocalTimes(band);
+  showLocalTimes(band);
   const [first, ...others] = document.querySelectorAll(`[id="${band.id}"]`);
   for (const other of others) other.remove();
   if (first === band) {
@@ -194,10 +202,12 @@ document.addEventListener("htmx:load", (event) => {
   page.showLife();
 });
 
+for (const act of ["click", "keydown"]) document.addEventListener(act, () => (isAwaited = true), { capture: true });
+
 const shown = document.querySelector("main[data-session]");
 if (shown) {
   watch(shown.dataset.session);
-  page.showLocalTimes(document);
+  showLocalTimes(document);
   page.showLife();
   if (!location.hash) page.showNewest();
 }

@@ -72,6 +72,6 @@ def sit_down(page: Page) -> None:
 def import_chain(page: Page, text: str) -> None:
     """Give a chain file to the import page."""
     page.goto("/chains/import")
-    page.get_by_label("Its text").fill(text)
+    page.get_by_label("Or paste JSON").fill(text)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("heading", name="Chains", exact=True)).to_be_visible()

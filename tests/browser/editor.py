@@ -125,7 +125,13 @@ def publish(page: Page) -> None:
 
 
 def drag(page: Page, index: int, into: Locator, *, x: float = 0.5, y: float = 0.5) -> None:
-    """Drag a card by its grip into a list of cards or a gap, and let go once it has come to rest there."""
+    """Drag a card by its grip into a list of cards or a gap, and let go."""
+    draw(page, index, into, x=x, y=y)
+    page.mouse.up()
+
+
+def draw(page: Page, index: int, into: Locator, *, x: float = 0.5, y: float = 0.5) -> None:
+    """Draw a card by its grip into a list of cards or a gap until it has come to rest there, and hold it."""
     cards(page).nth(index).locator("[data-grip]").hover()
     page.mouse.down()
     rested = 0
@@ -140,4 +146,3 @@ def drag(page: Page, index: int, into: Locator, *, x: float = 0.5, y: float = 0.
             break
         # The cards take 150 ms to make room.
         page.wait_for_timeout(60)
-    page.mouse.up()

@@ -110,7 +110,7 @@ def test_an_account_with_a_second_factor(found: Findings, guest: Page) -> None:
     look_at(found, guest, *ACCOUNT, "/accounts/reauthenticate/?next=/accounts/2fa/totp/activate/")
     guest.get_by_label("Password").fill(PASSWORD)
     guest.get_by_role("button", name="Confirm").click()
-    expect(guest.get_by_role("heading", name="Activate Authenticator App")).to_be_visible()
+    expect(guest.get_by_role("heading", name="Activate an authenticator app")).to_be_visible()
     found.look(guest, "a second factor is made")
     guest.get_by_label("code").fill(code_of(guest))
     follow(guest, guest.get_by_role("button", name="Activate"))
@@ -379,12 +379,12 @@ def test_the_import(found: Findings, window: Callable[..., Page], stage: Stage) 
         "a preview": (json.dumps(chain_file("Trio")), "It becomes a new chain"),
         "a new version": (
             json.dumps(chain_file("Solo") | {"agents": chain_file("Pair")["agents"]}),
-            "it gets v2",
+            "this becomes its version 2",
         ),
         "faults": (json.dumps(faulty), "keep it from being imported"),
     }
     for state, (text, words) in texts.items():
-        page.get_by_label("Its text").fill(text)
+        page.get_by_label("Or paste JSON").fill(text)
         expect(page.locator("#import-looked")).to_contain_text(words)
         found.look(page, f"import, {state}")
     assert found == []

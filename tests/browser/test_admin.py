@@ -92,6 +92,27 @@ def test_every_page_keeps_to_the_content_policy_and_the_window(
             expect(page.locator(f"body.model-{table}.change-form")).to_be_attached()
 
 
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_a_models_figures_and_a_sessions_title_have_room(
+    staff: Callable[..., Page], window: Callable[..., Page], stage: Stage, width: int
+):
+    stage.play(Ada=Script(tokens=4), Ben=Script(tokens=4))
+    alice = window()
+    open_chain(alice, "Pair")
+    send(alice, "Which of the two is the quicker one?")
+    wait_for_end(alice, "completed")
+    page = staff(viewport={"width": width, "height": 900})
+    page.goto("/admin/chains/languagemodel/")
+    page.locator("#result_list tbody th a").first.click()
+    context = page.get_by_label("Context window")
+    context.fill("1000000")
+    assert context.evaluate("field => field.scrollWidth <= field.clientWidth")
+    page.goto("/admin/chains/chatsession/")
+    title = page.locator("#result_list .field-title").first
+    assert title.evaluate("cell => cell.offsetHeight") < 60
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_chain_is_made_for_somebody_and_gets_one_more_agent(staff: Callable[..., Page]):
     page = staff()
     page.goto("/admin/chains/chain/add/")

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.editor import bring_in
 from tests.browser.stage import MODELS, Stage
 from tests.browser.test_widths import PHONE
-from tests.browser.window import article, open_chain, send, until, wait_for_end
+from tests.browser.window import article, composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Fault, Script
 
 pytestmark = pytest.mark.once
 
 TABLET = {**PHONE, "viewport": {"width": 1000, "height": 1300}}
 SHORT = Script(tokens=20)
-LONG = Script(text="\n\n".join(f"Line {number} of many." for number in range(400)), tps=60)
+LINES = [f"Line {number} of many." for number in range(4_000)]
+LONG = Script(text="\n\n".join(LINES[:400]), tps=60)
+ENDLESS = Script(text="\n\n".join(LINES), tps=60)
 NAMES = """() => [...document.querySelectorAll("[data-run]:last-child [data-stages] .column")]
   .filter((column) => column.checkVisibility()).map((column) => column.querySelector("h3").textContent)"""
+AT_END = "(text) => text.scrollTop + text.clientHeight > text.scrollHeight - 1"
+STORED = "JSON.stringify(localStorage)"
 GO_BACK = "(row) => { const at = row.scrollLeft; row.scrollLeft = 0; return at; }"
 SCROLL = "(answer) => [answer.scrollTop, answer.scrollHeight - answer.clientHeight]"
 
@@ -77,6 +83,55 @@ def test_each_scrolls_alone_and_follows_its_text_while_the_reader_is_at_its_end(
     wait_for_end(page, "cancelled")
 
 
+def test_the_last_lines_of_an_answer_that_was_followed_stay_in_sight_when_its_figures_come(
+    page: Page, stage: Stage
+):
+    stage.play(Ada=replace(LONG, tps=400), Ben=replace(LONG, tps=400), Cleo=SHORT)
+    asked(page)
+    for text in (answer(page, "Ada"), answer(page, "Ben")):
+        until(page, partial(text.evaluate, AT_END))
+        assert text.evaluate(SCROLL)[0] > 300
+
+
+class Gaps:
+    """Carries a page's sockets. Once torn, what comes of a text builds on what never came."""
+
+    def __init__(self, page: Page) -> None:
+        self.is_torn = False
+        page.route_web_socket("**/ws/sessions/**", self._carry)
+
+    def _carry(self, near: WebSocketRoute) -> None:
+        far = near.connect_to_server()
+
+        def from_server(message: str | bytes) -> None:
+            frame = json.loads(message)
+            for text in frame.get("columns", ()) if self.is_torn else ():
+                text["first_block"] += 1_000
+            near.send(json.dumps(frame))
+
+        near.on_message(far.send)
+        far.on_message(from_server)
+
+
+def test_what_a_window_missed_comes_with_the_end_and_leaves_the_places(page: Page, stage: Stage):
+    stage.play(Ada=replace(LONG, tps=200), Ben=replace(LONG, tps=200))
+    gaps = Gaps(page)
+    open_chain(page, "Pair")
+    send(page, "Write much")
+    for name in ("Ada", "Ben"):
+        until(page, partial(lambda text: text.evaluate(SCROLL)[0] > 300, answer(page, name)))
+    answer(page, "Ben").hover()
+    page.mouse.wheel(0, -200)
+    expect(article(page, "Ben").get_by_role("button", name="Jump to latest")).to_be_visible()
+    gaps.is_torn = True
+    read = answer(page, "Ben").evaluate(SCROLL)[0]
+    wait_for_end(page)
+    for name in ("Ada", "Ben"):
+        expect(answer(page, name)).to_contain_text(LINES[399])
+    until(page, partial(answer(page, "Ada").evaluate, AT_END))
+    assert answer(page, "Ben").evaluate(SCROLL)[0] == read
+
+
 def test_one_is_focused_the_others_narrow_and_the_next_run_and_visit_keep_it_so(page: Page):
     asked(page)
     article(page, "Ben").get_by_role("button", name="Focus Ben").click()
@@ -109,6 +164,36 @@ def test_one_is_hidden_and_all_come_back(page: Page):
     assert page.evaluate(NAMES) == ["Ada", "Ben", "Dan"]
     back.click()
     assert page.evaluate(NAMES) == ["Ada", "Ben", "Cleo", "Dan"]
+
+
+def test_what_is_left_fills_the_row_stays_readable_and_no_arrow_leads_to_nothing(page: Page, stage: Stage):
+    stage.play(Ben=Script(tokens=200))
+    asked(page)
+    row = page.locator("[data-stages]").bounding_box()
+    assert row
+    arrows = page.locator(".flow:visible")
+    expect(arrows).to_have_count(1)
+    for name in ("Ada", "Cleo"):
+        choose(page, name, "Hide")
+    expect(arrows).to_have_count(1)
+    choose(page, "Dan", "Hide")
+    expect(arrows).to_have_count(0)
+    ben = article(page, "Ben").bounding_box()
+    text = answer(page, "Ben").locator("p").bounding_box()
+    head = article(page, "Ben").get_by_role("heading").bounding_box()
+    assert ben
+    assert text
+    assert head
+    # But for the frame of its group.
+    assert row["width"] - ben["width"] < 24
+    assert text["width"] < 800
+    assert text["x"] - ben["x"] > 100
+    assert text["x"] == head["x"]
+    # The last stage without the first one.
+    page.get_by_role("button", name="3 hidden").click()
+    for name in ("Ada", "Ben", "Cleo"):
+        choose(page, name, "Hide")
+    expect(arrows).to_have_count(0)
 
 
 def test_one_is_pinned_to_the_left_and_goes_back_to_its_stage(page: Page):
@@ -153,6 +238,39 @@ def test_one_is_dragged_by_its_head_within_its_group(page: Page):
     assert page.evaluate(NAMES) == after
 
 
+def test_escape_ends_a_drag_and_the_column_goes_back(page: Page, stage: Stage):
+    stage.play(Ada=replace(LONG, tps=0))
+    # A page that saw it come may have followed it to its end.
+    asked(page).reload()
+    stored = page.evaluate(STORED)
+    ahead(page)
+    answer(page, "Ada").hover()
+    page.mouse.wheel(0, 300)
+    until(page, lambda: answer(page, "Ada").evaluate(SCROLL)[0] == 300)
+    draw(page, "Ada", onto="Cleo")
+    assert page.evaluate(NAMES) == ["Ben", "Cleo", "Ada", "Dan"]
+    page.keyboard.press("Escape")
+    until(page, lambda: page.evaluate(NAMES) == ["Ada", "Ben", "Cleo", "Dan"])
+    page.mouse.up()
+    assert page.evaluate(STORED) == stored
+    assert answer(page, "Ada").evaluate(SCROLL)[0] == 300
+    page.reload()
+    assert page.evaluate(NAMES) == ["Ada", "Ben", "Cleo", "Dan"]
+    # The next one is a drag like any other.
+    drag(page, "Ada", onto="Cleo")
+    assert page.evaluate(NAMES) == ["Ben", "Cleo", "Ada", "Dan"]
+
+
+def test_a_column_may_be_let_go_anywhere(page: Page):
+    asked(page)
+    draw(page, "Ada", onto="Ben")
+    composer(page).hover()
+    page.mouse.up()
+    expect(page.locator(".column-ghost")).to_have_count(0)
+    assert page.evaluate(NAMES) == ["Ben", "Ada", "Cleo", "Dan"]
+    expect(composer(page)).to_have_value("")
+
+
 def test_a_drag_that_begins_on_a_button_or_in_an_answer_moves_nothing(page: Page):
     asked(page)
     more = article(page, "Ada").get_by_role("button", name="Arrange Ada")
@@ -170,13 +288,29 @@ def test_what_moves_a_text_without_its_reader_does_not_end_its_following(page: P
     # As a layout does that is higher for a moment. No text comes any more that would lead back to the end.
     text.evaluate("(answer) => { answer.scrollTop -= 200; }")
     until(page, lambda: (seen := text.evaluate(SCROLL))[1] - seen[0] < 24)
-    expect(article(page, "Ada").get_by_role("button", name="Jump to latest")).to_be_hidden()
+    jump = article(page, "Ada").get_by_role("button", name="Jump to latest")
+    expect(jump).to_be_hidden()
+    # Nor does what moves it right after its reader has jumped to the end.
+    text.hover()
+    page.mouse.wheel(0, -200)
+    expect(jump).to_be_visible()
+    jump.evaluate(
+        """(jump) => {
+          const answer = jump.parentElement.querySelector("[data-answer]");
+          jump.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+          jump.click();
+          requestAnimationFrame(() => requestAnimationFrame(() => (answer.scrollTop -= 200)));
+        }"""
+    )
+    page.wait_for_timeout(200)
+    until(page, lambda: (seen := text.evaluate(SCROLL))[1] - seen[0] < 24)
+    expect(jump).to_be_hidden()
     page.get_by_role("button", name="Stop", exact=True).click()
     wait_for_end(page, "cancelled")
 
 
 def test_what_is_dragged_keeps_its_place_in_its_text(page: Page, stage: Stage):
-    stage.play(Ada=LONG, Ben=LONG)
+    stage.play(Ada=ENDLESS, Ben=ENDLESS)
     open_chain(page, "Pair")
     send(page, "Write much")
     until(page, lambda: all(answer(page, name).evaluate(SCROLL)[1] > 300 for name in ("Ada", "Ben")))
@@ -282,6 +416,13 @@ def ahead(page: Page) -> None:
 
 def drag(page: Page, name: str, *, onto: str, start: Locator | None = None) -> None:
     """Draw a column over another one by its head, or by what else is said, and let go there."""
+    draw(page, name, onto=onto, start=start)
+    page.mouse.up()
+    expect(page.locator(".column-ghost")).to_have_count(0)
+
+
+def draw(page: Page, name: str, *, onto: str, start: Locator | None = None) -> None:
+    """Draw a column over another one, and hold it there."""
     ahead(page)
     (start or article(page, name).get_by_role("heading")).hover()
     target = article(page, onto).locator(".column-head").bounding_box()
@@ -292,8 +433,6 @@ def drag(page: Page, name: str, *, onto: str, start: Locator | None = None) -> N
         x = target["x"] + target["width"] / 2 + step % 2 * 3
         page.mouse.move(x, target["y"] + 12, steps=6 if step == 0 else 1)
         page.wait_for_timeout(30)
-    page.mouse.up()
-    expect(page.locator(".column-ghost")).to_have_count(0)
 
 
 def swipe(page: Page, over: Locator, by: int) -> None:
@@ -308,3 +447,18 @@ def swipe(page: Page, over: Locator, by: int) -> None:
         at = [{"x": x + by * step / 8, "y": y}]
         finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": at})
     finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_a_press_during_which_an_answer_ends_is_not_lost(page: Page, stage: Stage):
+    stage.play(Ada=Script(tokens=160, tps=40), Ben=SHORT)
+    open_chain(page, "Pair")
+    send(page, "Well?")
+    expect(article(page, "Ada")).to_have_attribute("data-status", "streaming")
+    article(page, "Ada").get_by_role("button", name="Focus Ada").hover()
+    page.mouse.down()
+    wait_for_end(page)
+    page.mouse.up()
+    expect(article(page, "Ada")).to_have_attribute("data-focused", "")
+    # Once, not once more for what came into its place.
+    page.wait_for_timeout(200)
+    expect(article(page, "Ada")).to_have_attribute("data-focused", "")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.browser.stage import Stage
-from tests.browser.window import composer, open_chain, send, until, wait_for_end
+from tests.browser.window import article, composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -148,3 +148,19 @@ def test_a_message_that_is_sent_before_the_answer_to_the_last_one_came_goes_next
     expect(page.locator("section[data-run]").last.locator("article")).to_have_count(2)
     said = [call.body["messages"][-1]["content"] for call in stage.calls_of("Ada")]
     assert said == ["What is it?", "And on the left?"]
+
+
+def test_who_turned_to_an_answer_before_the_message_was_answered_stays_there(stage: Stage, page: Page):
+    open_chain(page, "Pair")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/send", lambda route: held.append((route, route.fetch())))
+    send(page, "Well?")
+    expect(page.locator(RUN)).to_have_count(1)
+    composer(page).blur()
+    page.keyboard.press("2")
+    until(page, lambda: held)
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    expect(composer(page)).to_have_value("")
+    wait_for_end(page)
+    expect(article(page, "Ben").locator("[data-answer]")).to_be_focused()

@@ -208,3 +208,23 @@ def test_keys_undo_outside_of_fields_and_leave_the_fields_their_own_undo(editor:
     expect_stages(page, ["Ada"], ["Ben"])
     page.keyboard.press("Control+Shift+z")
     expect_stages(page, ["Ada"])
+
+
+@pytest.mark.parametrize("part", ["#publish", "#undo", "#versions"])
+def test_a_press_that_a_save_comes_into_is_not_lost(part: str, editor: OpenEditor):
+    page = editor({"name": "Ada"})
+    control(page, 0, "prompt").press_sequentially("Say it")
+    box = page.locator(part).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        page.mouse.down()
+    page.wait_for_timeout(200)
+    page.mouse.up()
+    match part:
+        case "#publish":
+            expect(page.get_by_role("dialog").get_by_role("button", name="Publish")).to_be_visible()
+        case "#undo":
+            expect(control(page, 0, "prompt")).to_have_value("")
+        case _:
+            page.wait_for_url("**/versions/")

@@ -17,14 +17,14 @@ PARALLEL, CONDITIONAL = {"connection_type": "parallel"}, {"connection_type": "co
 
 # place, field, what is wrong, what is said of it, what is right
 SAVED = [
-    (0, "name", "", "Agent 1 has no name: give it one.", "Ada"),
+    (0, "name", "", " has no name: give it one.", "Ada"),
     (0, "prompt", "Ask {{nobody}}", "is not a name that a prompt knows", "Ask {{input}}"),
-    (0, "temperature", "7", "the temperature must lie between 0 and 2", "0.7"),
-    (0, "max_output_tokens", "0", "an answer needs at least one token", "1"),
+    (0, "temperature", "7", "temperature must lie between 0 and 2", "0.7"),
+    (0, "max_output_tokens", "0", "answer needs at least one token", "1"),
     (1, "prompt", "Ask {{agents.dan}}", "names an agent that stands later", "Ask {{agents.ada}}"),
-    (1, "condition", "", "is conditional and has no condition: write one.", "empty"),
-    (1, "max_output_tokens", "1000001", "an answer may have at most 1,000,000 tokens", ""),
-    (2, "condition", 'contains("x"', "the condition is wrong at character 13", 'contains("x")'),
+    (1, "condition", "", " is conditional and has no rule.", "empty"),
+    (1, "max_output_tokens", "1000001", "answer may have at most 1,000,000 tokens", ""),
+    (2, "condition", 'contains("x"', "rule is wrong at character 13", 'contains("x")'),
     (3, "condition", "otherwise and empty", "otherwise stands alone", "otherwise"),
     (3, "prompt", "Ask {{agents.cleo}}", "members never see each other", ""),
     (4, "condition", "otherwise", "says otherwise outside a parallel group", 'matches("^no")'),
@@ -36,12 +36,12 @@ REFUSED = [
     (0, "system_prompt", "s" * 100_001, "A prompt may have 100,000 characters", "You are Ada"),
     (0, "temperature", "warm", "“warm” is not a number: type one from 0 to 2", "0,5"),
     (0, "max_output_tokens", "many", "“many” is not a number of tokens", "900"),
-    (1, "condition", "c" * 100_001, "A condition may have 100,000 characters", "empty"),
+    (1, "condition", "c" * 100_001, "A rule may have 100,000 characters", "empty"),
 ]
 SETTINGS = [
     ("name", "", "Give it a name.", "Better"),
     ("name", "n" * 101, "A name may have 100 characters", "Best"),
-    ("tags", "t" * 41, "is too long: it may have 40 characters", "alpha, beta"),
+    ("tags", "t" * 41, "is too long: use at most 40 characters", "alpha, beta"),
     ("tags", ", ".join("abcdefghijk"), "A chain may have 10 tags, not 11", "alpha"),
     ("description", "d" * 2001, "A description may have 2,000 characters: this one has 2,001.", "Short"),
 ]
@@ -115,6 +115,39 @@ def test_what_no_draft_can_hold_is_kept_in_its_field_until_it_is_mended(editor: 
         expect(control(page, place, field)).to_have_value(right.replace(",", "."))
 
 
+def test_what_was_refused_is_listed_with_what_is_wrong_and_leads_to_its_field(editor: OpenEditor):
+    page = editor({"name": "Ada"}, {"name": "Agent 2"})
+    expect(page.get_by_text("No problems found.")).to_be_visible()
+    page.get_by_text("System prompt and parameters").first.click()
+    control(page, 0, "temperature").fill("hot")
+    said = "Agent 1 (“Ada”): “hot” is not a number"
+    listed = page.locator("#plan .fault-list li")
+    expect(listed).to_contain_text([said])
+    expect(page.get_by_text("No problems found.")).to_be_hidden()
+    expect(page.locator("#save-state")).to_have_text("Everything but the marked fields is saved")
+    control(page, 1, "name").fill("")
+    expect(listed).to_contain_text(["Agent 2 has no name", said])
+
+    dialog = page.get_by_role("dialog")
+    for words, place, field in [(said, 0, "temperature"), ("Agent 2 has no name", 1, "name")]:
+        page.get_by_role("link", name="Publish…").click()
+        expect(dialog).to_contain_text("Everything but the marked fields is saved. Fix these before")
+        dialog.get_by_role("link", name=words).click()
+        expect(dialog).to_be_hidden()
+        expect(control(page, place, field)).to_be_focused()
+    control(page, 1, "name").fill("Ben")
+    expect(listed).to_have_count(1)
+    expect(listed).to_contain_text([said])
+    page.get_by_role("link", name="Publish…").click()
+    expect(dialog.get_by_role("link", name=said)).to_be_visible()
+    expect(dialog.get_by_role("button", name="Publish")).to_have_count(0)
+    page.keyboard.press("Escape")
+    control(page, 0, "temperature").fill("1")
+    expect(listed).to_have_count(0)
+    expect(page.get_by_text("No problems found.")).to_be_visible()
+    publish(page)
+
+
 def assert_refused(page: Page) -> None:
     for place, field, wrong, words, _ in REFUSED:
         expect(fault(page, place, field)).to_contain_text(words)
@@ -155,16 +188,16 @@ def test_a_connection_that_does_not_fit_says_so_and_which_way_out_there_is(edito
     page = editor({"name": "Ada"}, CONDITIONAL | {"name": "Ben", "condition": "empty"})
     ben = cards(page).nth(1)
     ben.get_by_role("radio", name="Direct").click()
-    expect(fault(page, 1, "condition")).to_contain_text("make it conditional, or remove the condition")
+    expect(fault(page, 1, "condition")).to_contain_text("make it conditional, or remove the rule")
     page.get_by_role("link", name="make it conditional").click()
     expect(control(page, 1, "condition")).to_be_focused()
     ben.get_by_role("radio", name="Parallel").click()
     expect(fault(page, 1, "condition")).to_be_empty()
     expect(fault(page, 1, "connection_type")).to_contain_text("a group of one is the same as direct")
-    expect(page.locator("#plan .fault-list h3")).to_have_text("Worth a look")
+    expect(page.locator("#plan .fault-list h3:visible")).to_have_text("Worth a look")
     ben.get_by_role("radio", name="Conditional").click()
     expect(fault(page, 1, "connection_type")).to_be_empty()
-    expect(page.get_by_text("Nothing is wrong with it.")).to_be_visible()
+    expect(page.get_by_text("No problems found.")).to_be_visible()
 
 
 def test_agents_of_one_name_stay_apart_and_a_new_name_goes_wherever_the_old_one_was(editor: OpenEditor):
@@ -179,7 +212,7 @@ def test_agents_of_one_name_stay_apart_and_a_new_name_goes_wherever_the_old_one_
     expect(cards(page).nth(2).locator(".name-chip")).to_have_text(
         ["input", "previous", "agents.ada", "agents.ada-2"]
     )
-    expect(page.get_by_text("Nothing is wrong with it.")).to_be_visible()
+    expect(page.get_by_text("No problems found.")).to_be_visible()
 
 
 @pytest.mark.parametrize("how", ["publish", "run"])
@@ -188,7 +221,7 @@ def test_a_faulty_draft_is_neither_published_nor_run(how: str, editor: OpenEdito
     control(page, 0, "prompt").fill("{{nobody}}")
     if how == "publish":
         page.get_by_role("link", name="Publish…").click()
-        expect(page.get_by_role("dialog")).to_contain_text("It cannot be published before this is mended")
+        expect(page.get_by_role("dialog")).to_contain_text("The draft is saved. Fix these")
         expect(page.get_by_role("dialog").get_by_role("button", name="Publish")).to_have_count(0)
     else:
         page.locator("#composer-input").fill("Why?")
@@ -206,7 +239,7 @@ def test_a_model_that_was_switched_off_is_a_fault_until_another_is_picked(editor
         is_marked(cards(page).nth(0).locator("[data-model-pick]"))
         cards(page).nth(0).locator("[data-model-pick]").click()
         page.get_by_role("combobox", name="Search models").fill("no such thing")
-        expect(page.get_by_text("No model has these words.")).to_be_visible()
+        expect(page.get_by_text("No models match.")).to_be_visible()
         page.get_by_role("combobox", name="Search models").fill("flash-lite")
         page.locator("#model-list").get_by_role("option").filter(visible=True).click()
         expect(fault(page, 0, "model")).to_be_empty()

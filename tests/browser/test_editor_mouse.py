@@ -15,6 +15,7 @@ from tests.browser.editor import (
     cards,
     control,
     drag,
+    draw,
     expect_stages,
     fault,
     new_chain,
@@ -76,7 +77,7 @@ def test_a_chain_with_a_group_a_router_and_a_rule_is_built_from_nothing(window: 
     part(page, add(page, "Rest", "Add to the group"), "otherwise").click()
     build_judgement(page, add(page, "Judge", "with a rule"))
     expect_stages(page, ["Ada", "Ben"], ["Sorter"], ["Bug", "Idea", "Rest"], ["Judge"])
-    expect(page.get_by_text("Nothing is wrong with it.")).to_be_visible()
+    expect(page.get_by_text("No problems found.")).to_be_visible()
     publish(page)
 
     assert published(page)["name"] == "Desk"
@@ -161,6 +162,20 @@ def test_members_of_a_group_are_put_in_another_order(editor: OpenEditor):
     page = two_and_a_group(editor)
     drag(page, 3, list_of(page, 2), x=0.1)
     expect_stages(page, ["Ada"], ["Ben"], ["Dan", "Cleo"])
+
+
+def test_escape_ends_a_drag_and_nothing_is_changed(editor: OpenEditor):
+    page = two_and_a_group(editor)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    draw(page, 0, gap(page, 3))
+    page.keyboard.press("Escape")
+    expect(page.locator(".agent-ghost")).to_have_count(0)
+    page.mouse.up()
+    expect_stages(page, ["Ada"], ["Ben"], ["Cleo", "Dan"])
+    assert sent == []
+    drag(page, 0, gap(page, 3))
+    expect_stages(page, ["Ben"], ["Cleo", "Dan"], ["Ada"])
 
 
 def test_a_drop_that_the_server_does_not_hear_of_is_taken_back_and_said(editor: OpenEditor):

@@ -52,13 +52,15 @@ def test_a_chain_is_built_mended_published_and_restored_without_scripts(window: 
     control(page, 1, "name").fill("Ben")
     save(page, 2)
     page.get_by_role("button", name="with a rule").last.click()
-    expect(fault(page, 2, "condition")).to_contain_text("is conditional and has no condition: write one.")
+    expect(fault(page, 2, "condition")).to_contain_text(
+        "It is conditional and has no rule. Fill in the rule, or make the agent direct."
+    )
     control(page, 2, "name").fill("Judge")
     control(page, 2, "condition").fill("contains(")
     save(page, 3)
-    expect(fault(page, 2, "condition")).to_contain_text("the condition is wrong at character 10")
+    expect(fault(page, 2, "condition")).to_contain_text("The rule is wrong at character 10")
     page.get_by_role("link", name="Publish…").click()
-    expect(page.get_by_text("It cannot be published before this is mended")).to_be_visible()
+    expect(page.get_by_text("Fix these before publishing")).to_be_visible()
     page.get_by_role("link", name="Back to the editor of Plain").click()
     control(page, 2, "condition").fill('contains("no")')
     save(page, 3)

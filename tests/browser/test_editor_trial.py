@@ -15,7 +15,7 @@ from tests.loopback.script import Script
 pytestmark = pytest.mark.once
 
 OpenEditor = Callable[..., Page]
-STEADY = Script(tokens=80, tps=50)
+STEADY = Script(tokens=200, tps=50)
 ENDLESS = Script(tokens=2_000, tps=40)
 PAIR = [{"name": name, "model": MODELS[name], "connection_type": "parallel"} for name in ("Ada", "Ben")]
 
@@ -70,7 +70,7 @@ def test_a_test_run_is_stopped_and_the_chain_is_edited_meanwhile(page: Page, sta
     expect_saved(page)
     # Neither an edit nor a sample that is kept takes the stop away.
     page.locator("#sample-name").fill("Endless")
-    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("button", name="Save the example").click()
     expect(page.get_by_role("link", name="Endless", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Open this test as a session")).to_be_visible()
     expect(page.get_by_role("button", name="Run the draft")).to_be_hidden()
@@ -92,10 +92,10 @@ def test_messages_are_kept_as_samples_used_and_forgotten(page: Page):
     page.reload()
     page.get_by_role("link", name="Easy", exact=True).click()
     expect(page.locator("#composer-input")).to_have_value("One and one?")
-    page.get_by_role("button", name="Remove the sample Easy").click()
+    page.get_by_role("button", name="Remove the example Easy").click()
     expect(page.get_by_role("link", name="Easy", exact=True)).to_have_count(0)
     expect(page.locator("#composer-input")).to_have_value("One and one?")
-    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("button", name="Save the example").click()
     expect(page.locator("#composer-error")).to_have_text("Give it a name.")
     expect(page.locator("#composer-input")).to_have_value("One and one?")
     page.locator("#composer-input").fill("")

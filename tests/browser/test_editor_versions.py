@@ -52,7 +52,7 @@ def test_publishing_right_after_typing_shows_every_change_and_waits_for_a_yes(ed
     control(page, 1, "prompt").fill("Be rather brief")
     page.get_by_role("link", name="Publish…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("What changes against v1.")
+    expect(dialog).to_contain_text("Changes since v1.")
     expect(change(page, "changed", "Ada").locator("del")).to_have_text("very")
     expect(change(page, "changed", "Ada").locator("ins")).to_have_text("rather")
     expect(change(page, "added", "Agent 3")).to_be_visible()
@@ -64,7 +64,7 @@ def test_publishing_right_after_typing_shows_every_change_and_waits_for_a_yes(ed
     expect(page.locator("#save-state")).not_to_contain_text("Published")
 
     publish(page)
-    expect(page.get_by_text("Published as v2.")).to_be_visible()
+    expect(page.get_by_text("Published as v2.")).to_have_count(0)
     expect(page.locator("#save-state")).to_have_text("Published as v2")
     assert [agent["name"] for agent in published(page)["agents"]] == ["Cleo", "Ada", "Agent 3"]
     page.get_by_role("link", name="Publish…").click()
@@ -78,19 +78,31 @@ def test_version_one_comes_back_as_the_draft_and_undo_takes_that_back(editor: Op
     control(page, 0, "prompt").fill("Two")
     expect_saved(page)
     publish(page)
+    expect(page.locator("#publish.button-primary")).to_have_count(0)
     open_versions(page)
+    # What the draft says already cannot come back.
+    expect(row(page, 2).get_by_role("button", name="Restore as the draft")).to_have_count(0)
     row(page, 1).get_by_role("button", name="Restore as the draft").click()
     expect(page.get_by_text("The draft is v1 again. Undo takes that back.")).to_be_visible()
     expect_stages(page, ["Ada"], ["Ben"])
     expect(control(page, 0, "prompt")).to_have_value("One")
+    expect(page.locator("#publish.button-primary")).to_be_visible()
     page.locator("#undo").click()
     expect_stages(page, ["Ada"])
     expect(control(page, 0, "prompt")).to_have_value("Two")
     page.locator("#redo").click()
     expect_stages(page, ["Ada"], ["Ben"])
     publish(page)
-    expect(page.get_by_text("Published as v3.")).to_be_visible()
+    expect(page.locator("#save-state")).to_have_text("Published as v3")
     assert [agent["name"] for agent in published(page)["agents"]] == ["Ada", "Ben"]
+
+
+def test_a_version_tells_its_time_by_the_readers_clock(editor: OpenEditor):
+    page = editor({"name": "Ada"}, timezone_id="Asia/Tokyo", locale="en-GB")
+    open_versions(page)
+    time = row(page, 1).locator("time")
+    there = "time => new Date(time.dateTime).toLocaleTimeString('en-GB', { timeStyle: 'short' })"
+    expect(time).to_contain_text(time.evaluate(there))
 
 
 def test_versions_are_compared_and_name_the_sessions_that_ran_them(editor: OpenEditor):

@@ -64,7 +64,7 @@ def test_two_fields_need_no_choice_and_both_windows_come_to_the_same(editor: Ope
     other = second(first)
     write(first, control(first, 0, "prompt"), "From the first")
     control(other, 1, "prompt").fill("From the second")
-    expect(other.locator(NOTICE)).to_contain_text("Another window changed this draft too")
+    expect(other.locator(NOTICE)).to_contain_text("This draft was also changed in another window")
     expect(control(other, 0, "prompt")).to_have_value("From the first")
     expect_saved(other)
     expect(other.locator(".conflict")).to_have_count(0)

@@ -74,4 +74,5 @@ def test_a_page_that_needs_a_log_in_leads_there_and_back(page: Page):
 
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Sessions with “bridge”")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sessions", exact=True)).to_be_visible()
+    expect(page.get_by_label("Search sessions")).to_have_value("bridge")

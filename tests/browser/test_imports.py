@@ -65,7 +65,7 @@ def expect_faults(page: Page, paths: list[str], words: str) -> None:
 def upload(page: Page, content: bytes) -> None:
     """Choose a file, and wait until what was said of the last one is gone."""
     page.locator("#import-looked").evaluate("(part) => part.toggleAttribute('data-of-the-last')")
-    page.get_by_label("A chain file").set_input_files(
+    page.get_by_label("Chain file").set_input_files(
         {"name": "chain.json", "mimeType": "application/json", "buffer": content}
     )
     expect(page.locator("#import-looked[data-of-the-last]")).to_have_count(0)
@@ -77,7 +77,7 @@ def no_chain_came(page: Page) -> None:
 
 
 def test_each_bad_text_that_is_pasted_is_refused_in_its_place(page: Page):
-    field = page.get_by_label("Its text")
+    field = page.get_by_label("Or paste JSON")
     for text, paths, words in BAD:
         field.click()
         page.keyboard.press("Control+a")
@@ -96,7 +96,7 @@ def test_each_bad_text_that_is_pasted_is_refused_in_its_place(page: Page):
 
 
 def test_each_bad_file_that_is_chosen_is_refused_and_its_text_stands_there_to_be_mended(page: Page):
-    field = page.get_by_label("Its text")
+    field = page.get_by_label("Or paste JSON")
     for text, paths, words in BAD:
         upload(page, text.encode())
         expect_faults(page, paths, words)

@@ -89,7 +89,7 @@ def test_runs_are_gone_through_folded_and_stopped(page: Page, stage: Stage):
 
 def test_a_sheet_lists_them_and_switches_them_off(page: Page):
     page.keyboard.press("?")
-    sheet = page.get_by_role("dialog", name="Keyboard")
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(sheet).to_contain_text("find in the session")
     sheet.get_by_label(re.compile("Single-key shortcuts")).uncheck()
     page.keyboard.press("Escape")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.window import follow
 
@@ -41,7 +41,7 @@ def written(name: str) -> str:
 
 def paste(page: Page, name: str) -> None:
     page.goto("/chains/import")
-    page.get_by_label("Its text").fill(written(name))
+    page.get_by_label("Or paste JSON").fill(written(name))
 
 
 def rows(page: Page) -> Locator:
@@ -92,8 +92,10 @@ def test_archiving_by_keyboard_keeps_the_focus_on_the_way_back(library: Callable
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_focused()
     expect(rows(page)).to_have_text(["Tissue"])
+    expect(page.get_by_role("heading", name="Your chains")).to_have_text("Your chains 1")
     page.keyboard.press("Enter")
     expect(rows(page)).to_have_text(["Mortar", "Tissue"])
+    expect(page.get_by_role("heading", name="Your chains")).to_have_text("Your chains 2")
     expect(row(page, "Mortar").get_by_role("button", name="Mortar", exact=True)).to_be_focused()
 
 
@@ -132,20 +134,20 @@ def test_a_chain_is_exported_as_a_file_that_can_be_chosen_again(
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
     page.goto("/chains/import")
-    page.get_by_label("A chain file").set_input_files(file)
+    page.get_by_label("Chain file").set_input_files(file)
     expect(page.get_by_text("says the same already (v1)")).to_be_visible()
 
 
 def test_faults_go_as_they_are_mended_and_nothing_pasted_is_lost(page_of: OpenPage) -> None:
     page = page_of("mender")
     page.goto("/chains/import")
-    field = page.get_by_label("Its text")
+    field = page.get_by_label("Or paste JSON")
     field.fill('{"format": "chainchat/1", "name": "Tissue", "agents": [{"name": "Ada", "model": "nope"}]}')
     expect(page.locator(".import-faults code")).to_have_text(["agents[0].model"])
     field.fill(written("Tissue"))
     expect(page.get_by_role("heading", name="Tissue")).to_be_visible()
 
-    page.get_by_label("A chain file").set_input_files(DEMO)
+    page.get_by_label("Chain file").set_input_files(DEMO)
     expect(page.get_by_role("heading", name="Three critics and a synthesis")).to_be_visible()
     expect(field).to_have_value(DEMO.read_text())
     page.get_by_role("button", name="Bring that back").click()
@@ -153,10 +155,54 @@ def test_faults_go_as_they_are_mended_and_nothing_pasted_is_lost(page_of: OpenPa
     expect(page.get_by_role("heading", name="Tissue")).to_be_visible()
 
 
+def test_a_look_that_was_asked_for_while_typing_leads_there_whichever_answer_comes(page_of: OpenPage) -> None:
+    page = page_of("hasty")
+    page.goto("/chains/import")
+    held: list[Route] = []
+    # What the button asked for is on its way for long, and what the typing asks for takes its place.
+    page.route("**/chains/import", lambda route: route.continue_() if held else held.append(route))
+    field = page.get_by_label("Or paste JSON")
+    field.fill(written("Tissue"))
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#import-head")).to_be_focused()
+    # The next look is the typing's own.
+    field.fill("{}")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_a_look_leads_to_what_came_of_it(has_scripts: bool, page_of: OpenPage) -> None:
+    size = {"width": 390, "height": 700}
+    page = page_of(f"looker{has_scripts}", java_script_enabled=has_scripts, viewport=size)
+    page.goto("/chains/import")
+    field, look = page.get_by_label("Or paste JSON"), page.get_by_role("button", name="Preview")
+    field.fill("{}")
+    look.click()
+    expect(page.locator("#import-head")).to_be_focused()
+    expect(page.locator("#import-head")).to_be_in_viewport()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill(written("Tissue"))
+    look.click()
+    expect(page.get_by_role("heading", name="Tissue")).to_be_focused()
+    expect(page.get_by_role("heading", name="Tissue")).to_be_in_viewport()
+    expect(field).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_who_types_a_file_goes_on_typing(page_of: OpenPage) -> None:
+    page = page_of("writer")
+    page.goto("/chains/import")
+    field = page.get_by_label("Or paste JSON")
+    field.press_sequentially("{")
+    expect(page.locator(".import-faults")).to_be_visible()
+    expect(field).to_be_focused()
+    expect(field).to_have_attribute("aria-invalid", "true")
+
+
 def test_a_text_that_is_far_too_long_never_leaves_the_page(page_of: OpenPage) -> None:
     page = page_of("novelist")
     page.goto("/chains/import")
-    field = page.get_by_label("Its text")
+    field = page.get_by_label("Or paste JSON")
     field.evaluate("(area) => { area.value = 'x'.repeat(3_000_000); }")
     page.get_by_role("button", name="Preview").click()
     expect(page.get_by_text("The text has 3,000,000 bytes: at most 1,000,000 are read.")).to_be_visible()

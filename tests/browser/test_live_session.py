@@ -62,7 +62,7 @@ def test_all_columns_appear_at_once_in_stage_order(stage: Stage, page: Page):
 
 
 def test_the_columns_of_a_group_stream_at_the_same_time(stage: Stage, page: Page):
-    stage.play(Ada=STEADY, Ben=STEADY, Cleo=STEADY, Dan=SHORT)
+    stage.play(Ada=LONG, Ben=LONG, Cleo=LONG, Dan=SHORT)
     open_chain(page, "Trio")
     send(page, "Side by side")
 
@@ -85,8 +85,8 @@ def test_each_column_has_its_own_agents_words_and_no_others(stage: Stage, page: 
 
 def test_states_are_said_in_words_and_dots_and_the_connections_colour(stage: Stage, page: Page):
     # Each state lasts long enough to be seen on a machine that is busy.
-    waiting = Script(first=1.5, tokens=80, tps=40)
-    stage.play(Ada=waiting, Ben=waiting, Cleo=waiting, Dan=Script(first=0.2, tokens=80, tps=40))
+    waiting = Script(first=3, tokens=80, tps=40)
+    stage.play(Ada=waiting, Ben=waiting, Cleo=waiting, Dan=Script(first=0.2, tokens=120, tps=40))
     open_chain(page, "Trio")
     send(page, "Say what you do")
     ada, dan = article(page, "Ada"), article(page, "Dan")

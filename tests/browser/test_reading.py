@@ -39,8 +39,10 @@ def test_footnotes_lead_to_their_notes_and_back_within_their_column(stage: Stage
     live = answers(page)
     ben = article(page, "Ben")
     note, mark = ben.locator(".footnote"), ben.get_by_role("link", name="Footnote 1", exact=True)
-    mark.scroll_into_view_if_needed()
+    ben.locator("[data-answer]").hover()
+    page.mouse.wheel(0, -20_000)
     expect(note).not_to_be_in_viewport()
+    expect(mark).to_be_in_viewport()
     place = "(answer) => answer.scrollTop"
     others = article(page, "Ada").locator("[data-answer]")
     before = others.evaluate(place)
@@ -54,7 +56,7 @@ def test_footnotes_lead_to_their_notes_and_back_within_their_column(stage: Stage
 
 
 def test_long_lines_are_wrapped_on_request_also_while_they_are_written(stage: Stage, page: Page):
-    stage.play(Ada=Script(text=CODE + "y = 'z' + 'z'\n" * 40 + "```\n\nAfter.", tps=30))
+    stage.play(Ada=Script(text=CODE + "y = 'z' + 'z'\n" * 400 + "```\n\nAfter.", tps=30))
     open_chain(page, "Solo")
     send(page, "Write code")
     ada = article(page, "Ada")
@@ -73,7 +75,7 @@ def test_long_lines_are_wrapped_on_request_also_while_they_are_written(stage: St
 
 
 def test_reasoning_is_read_while_it_is_written_and_stays_what_it_was(stage: Stage, page: Page):
-    stage.play(Ada=Script(reasoning=200, tokens=40, tps=40), Ben=Script(tokens=3))
+    stage.play(Ada=Script(reasoning=300, tokens=40, tps=40), Ben=Script(tokens=3))
     open_chain(page, "Pair")
     send(page, "Think")
     shown = reasoning_of(page, "Ada")
@@ -88,17 +90,17 @@ def test_reasoning_is_read_while_it_is_written_and_stays_what_it_was(stage: Stag
     expect(shown).to_be_visible()
     seen = len(shown.text_content() or "")
     until(page, lambda: len(shown.text_content() or "") > seen)
-    assert thoughts("Ada", 200).startswith((shown.text_content() or "").rstrip())
+    assert thoughts("Ada", 300).startswith((shown.text_content() or "").rstrip())
     wait_for_end(page)
-    expect(shown).to_have_text(thoughts("Ada", 200).strip())
+    expect(shown).to_have_text(thoughts("Ada", 300).strip())
     page.reload()
     expect(shown).to_be_hidden()
     article(page, "Ada").locator("summary", has_text="Reasoning").click()
-    expect(shown).to_have_text(thoughts("Ada", 200).strip())
+    expect(shown).to_have_text(thoughts("Ada", 300).strip())
 
 
 def test_reasoning_that_was_folded_stays_folded(stage: Stage, page: Page):
-    stage.play(Ada=Script(reasoning=120, tokens=20, tps=40))
+    stage.play(Ada=Script(reasoning=200, tokens=20, tps=40))
     open_chain(page, "Solo")
     send(page, "Think")
     ada = article(page, "Ada")

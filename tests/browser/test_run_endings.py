@@ -59,7 +59,7 @@ def come_back(page: Page) -> None:
 
 
 def test_the_title_says_that_it_is_done_until_somebody_looks(stage: Stage, page: Page):
-    stage.play(Ada=Script(tokens=40, tps=40))
+    stage.play(Ada=Script(tokens=160, tps=40))
     open_chain(page, "Solo")
     send(page, "Bridges")
     until(page, lambda: page.title() == "● Bridges · chain-chat")
@@ -70,7 +70,7 @@ def test_the_title_says_that_it_is_done_until_somebody_looks(stage: Stage, page:
 
 
 def test_the_title_says_that_it_failed(stage: Stage, page: Page):
-    stage.play(Ada=Script(fault=Fault.STATUS, status=400, first=0.3))
+    stage.play(Ada=Script(fault=Fault.STATUS, status=400, first=2))
     open_chain(page, "Solo")
     send(page, "Bridges")
     look_away(page)

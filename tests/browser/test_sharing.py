@@ -48,7 +48,7 @@ def share(page: Page, *, prompts: bool = False) -> str:
     open_menu(page).get_by_role("link", name="Share…").click()
     dialog = page.get_by_role("dialog")
     if prompts:
-        dialog.get_by_label("with the agents’ prompts").check()
+        dialog.get_by_label("With the agents’ prompts").check()
     known = dialog.get_by_label("Link made").count()
     dialog.get_by_role("button", name="Make a link").click()
     links = dialog.get_by_label("Link made")
@@ -112,7 +112,7 @@ def test_a_run_is_taken_along_in_three_forms(
 
 def test_prompts_go_along_when_that_is_ticked(stage: Stage, page: Page, tmp_path: Path):
     ask_the_panel(stage, page)
-    open_menu(page).get_by_label("with the agents’ prompts").check()
+    open_menu(page).get_by_label("With the agents’ prompts").check()
     page.keyboard.press("Escape")
     assert SYSTEM in download(page, "JSON", tmp_path).read_text()
 

@@ -57,6 +57,23 @@ def test_a_quick_compare_is_two_purple_columns_that_can_be_kept_as_a_chain(stage
     assert len(stage.calls_of("Ada")) == 2
 
 
+def test_what_is_picked_stays_in_sight_and_can_be_left_out(page: Page):
+    for name in MODELS:
+        page.get_by_role("checkbox", name=name).check()
+    picked = page.get_by_role("group", name="Picked models")
+    expect(picked.get_by_role("button")).to_have_text([f"Leave out {name}" for name in MODELS])
+    expect(page.get_by_role("status").filter(has_text="2 models answer")).to_be_visible()
+
+    picked.get_by_role("button", name=MODELS[0]).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("checkbox", name=MODELS[0])).not_to_be_checked()
+    expect(picked.get_by_role("button", name=MODELS[1])).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(picked).to_be_hidden()
+    expect(page.get_by_role("checkbox", name=MODELS[1])).to_be_focused()
+    expect(page.get_by_text("Pick two to eight models.")).to_be_visible()
+
+
 def test_one_model_is_not_enough_to_compare_and_the_message_stays(page: Page):
     page.get_by_role("checkbox", name=MODELS[0]).check()
     page.get_by_label("Message to all models").fill("Alone?")
@@ -64,6 +81,10 @@ def test_one_model_is_not_enough_to_compare_and_the_message_stays(page: Page):
     expect(page.get_by_role("alert")).to_contain_text("Pick at least 2 models")
     expect(page.get_by_label("Message to all models")).to_have_value("Alone?")
     expect(page.get_by_role("checkbox", name=MODELS[0])).to_be_checked()
+    expect(page.get_by_text("Pick two to eight models.")).to_have_count(0)
+    page.get_by_role("checkbox", name=MODELS[1]).check()
+    expect(page.get_by_text("2 models answer at the same time.")).to_be_visible()
+    expect(page.get_by_text("Pick at least 2 models")).to_have_count(0)
 
 
 def test_a_session_stands_under_its_day_is_renamed_and_goes_after_a_confirmation(page: Page):
@@ -101,9 +122,25 @@ def test_sessions_are_found_by_their_messages_and_answers(stage: Stage, page: Pa
     expect(found).to_contain_text("Then about rivers")
     expect(found).not_to_contain_text("First about bridges")
     search.fill("cormorant")
-    expect(found).to_contain_text("Nothing has “cormorant” in it.")
+    expect(found).to_contain_text("No sessions match “cormorant”.")
     search.fill("")
     expect(found).to_contain_text("First about bridges")
+
+
+def test_the_page_of_all_sessions_tells_times_by_the_readers_clock(window: Callable[..., Page], page: Page):
+    compare(page, "When was that?")
+    page = window("bob", timezone_id="Asia/Tokyo", locale="en-GB")
+    page.goto("/sessions/")
+    time = page.locator("#session-list time").first
+    expected = time.evaluate(
+        "time => new Intl.DateTimeFormat(undefined, {dateStyle: 'medium', timeStyle: 'short'})"
+        ".format(new Date(time.dateTime))"
+    )
+    expect(time).to_have_text(expected)
+    page.get_by_label("Search sessions").fill("When was")
+    expect(page.locator("#session-list time").first).to_have_text(expected)
+    page.get_by_role("link", name="When was that?", exact=True).first.click()
+    expect(page.locator("main[data-session]")).to_be_visible()
 
 
 def test_a_theme_that_was_chosen_stays(page: Page):

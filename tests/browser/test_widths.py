@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from itertools import combinations
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.editor import bring_in
 from tests.browser.stage import Stage
 from tests.browser.window import article, column, open_chain, send, until, wait_for_end
-from tests.loopback.script import Script
+from tests.loopback.script import Fault, Script
 
 pytestmark = pytest.mark.once
 
@@ -33,6 +37,15 @@ EXCESS = """() => Math.max(
   ...[document.documentElement, document.body, document.querySelector("main")]
     .map((element) => element.scrollWidth - element.clientWidth)
 )"""
+# What is pressed in a run, but for the links of an answer, and in the files of a message: its name and edges.
+PRESSED = """() => [...document.querySelectorAll(
+    ".band :is(button, summary, .button, .menu-item, .strip-tab, .column-seen), .chip-remove")]
+  .filter((control) => control.checkVisibility())
+  .map((control) => {
+    const { top, bottom, left, right } = control.getBoundingClientRect();
+    const name = control.ariaLabel ?? control.textContent.trim();
+    return { name, column: control.closest(".column")?.id, top, bottom, left, right };
+  })"""
 
 
 @pytest.fixture(params=[PHONE, DESK], ids=["phone", "desk"])
@@ -100,8 +113,57 @@ def test_on_a_phone_cards_stand_below_one_another_and_a_tap_unfolds_them(stage: 
     until(phone, lambda: (box := ada.bounding_box()) and box["height"] == folded)
 
 
+def test_on_a_phone_a_folded_card_names_its_model_whole(phone: Page):
+    bring_in(phone.context, "Made up", {"name": "Ada", "model": "simulated/fast"})
+    open_chain(phone, "Made up")
+    send(phone, "Who answers?")
+    wait_for_end(phone)
+    article(phone, "Ada").get_by_role("button", name="Show or fold").tap()
+    expect(article(phone, "Ada")).not_to_have_attribute("data-expanded", "true")
+    name, pill = article(phone, "Ada").locator(".column-model span").all()
+    expect(pill).to_have_text("Simulated")
+    assert name.evaluate("(name) => name.scrollWidth <= name.clientWidth")
+
+
+@pytest.mark.parametrize("width", [390, 1000])
+def test_what_a_finger_presses_in_a_run_is_large_enough_and_apart(
+    width: int, window: Callable[..., Page], stage: Stage
+):
+    stage.play(
+        Ada=Script(text="```python\npass\n```", reasoning=9),
+        Ben=Script(fault=Fault.STATUS),
+        Cleo=Script(fault=Fault.CUT, after=5),
+    )
+    page = window(**PHONE | {"viewport": {"width": width, "height": 900}})
+    open_chain(page, "Trio")
+    send(page, "Press")
+    wait_for_end(page)
+    page.locator("[data-composer] input[type=file]").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Remember."}
+    )
+    expect(page.locator("[data-composer] .chip-remove")).to_be_visible()
+    if width < 768:
+        article(page, "Ada").get_by_role("heading", name="Ada").tap()
+    page.get_by_label("More for this run").tap()
+
+    controls = page.evaluate(PRESSED)
+    names = " ".join(one["name"] for one in controls)
+    for name in ("What Ada saw", "Copy the answer of Ada", "Reasoning", "Retry this", "More for this run"):
+        assert name in names
+    assert [one["name"] for one in controls if one["bottom"] - one["top"] < 39.9] == []
+    pairs = [pair for pair in combinations(controls, 2) if overlap(*pair)]
+    assert [(one["name"], other["name"]) for one, other in pairs] == []
+
+
+def overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two controls of a column lie over one another."""
+    across = min(one["right"], other["right"]) - max(one["left"], other["left"])
+    down = min(one["bottom"], other["bottom"]) - max(one["top"], other["top"])
+    return one["column"] is not None and one["column"] == other["column"] and min(across, down) > 0.1
+
+
 def test_on_a_phone_columns_stream_live_too(stage: Stage, phone: Page):
-    stage.play(Ada=Script(tokens=60, tps=40), Ben=Script(tokens=60, tps=40))
+    stage.play(Ada=Script(tokens=320, tps=40), Ben=Script(tokens=320, tps=40))
     open_chain(phone, "Pair")
     send(phone, "Live")
     expect(article(phone, "Ben").locator("[data-tail]")).to_be_visible()
@@ -119,6 +181,31 @@ def test_on_a_phone_the_side_bar_is_a_drawer(stage: Stage, phone: Page):
     expect(phone.locator("#sidebar")).to_be_hidden()
     phone.get_by_role("button", name="Open the side bar").tap()
     expect(phone.locator("#sidebar")).to_be_visible()
+    phone.get_by_role("button", name="Close the side bar").tap()
+    expect(phone.locator("#sidebar")).to_be_hidden()
+    phone.get_by_role("button", name="Open the side bar").tap()
+    row = phone.locator("#session-list a.session-link").first
+    assert row.evaluate("row => row.offsetHeight") >= 40
     phone.get_by_role("link", name="Where is the list?", exact=True).first.tap()
     expect(phone.locator("main[data-session]")).to_be_visible()
     expect(phone.locator("#sidebar")).to_be_hidden()
+
+
+def test_a_drawer_that_is_open_when_the_window_grows_leaves_the_page_in_sight(window: Callable[..., Page]):
+    page = window(viewport={"width": 390, "height": 844})
+    page.goto("/")
+    page.get_by_role("button", name="Open the side bar").click()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(page.locator("#sidebar")).to_be_visible()
+    assert page.locator("#sidebar").evaluate("bar => bar.offsetWidth") < 320
+    page.get_by_role("button", name="Close the side bar").click()
+    expect(page.get_by_role("button", name="Close the side bar")).to_be_hidden()
+    expect(page.locator("#sidebar")).to_be_visible()
+
+
+def test_the_keys_are_not_offered_where_there_are_only_fingers(phone: Page, window: Callable[..., Page]):
+    for page, is_offered in ((phone, False), (window(), True)):
+        page.goto("/")
+        page.get_by_role("button", name=re.compile("Account of")).click()
+        expect(page.get_by_role("button", name="Log out")).to_be_visible()
+        expect(page.get_by_role("button", name="Keyboard shortcuts")).to_be_visible(visible=is_offered)

@@ -90,7 +90,7 @@ def test_a_message_that_nobody_can_close_keeps_nothing_from_being_clicked(page: 
     # The button stands where the message would; a click waits until nothing is above it.
     page.get_by_role("button", name="New chain", exact=True).first.click()
     page.get_by_role("link", name="Versions").click()
-    expect(page.get_by_text("It was never published")).to_be_visible()
+    expect(page.get_by_text("Not published yet.")).to_be_visible()
     page.get_by_role("link", name="Publish…").click()
     page.get_by_role("button", name="Publish", exact=True).click()
     expect(page.get_by_text("Published as v1.")).to_be_visible()
