@@ -21,11 +21,18 @@ from django.urls import reverse
 from chains.models import User
 
 SETUP_LINK_AGE = timedelta(hours=24)
+NO_SUCH_LOGIN = "The username or email, or the password, is not correct."
 _setup_signer = TimestampSigner(salt="chains.accounts.setup")
 
 
 class AccountAdapter(DefaultAccountAdapter):
     """Accounts of this installation."""
+
+    # One field takes both, so the fault names both.
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "username_password_mismatch": NO_SUCH_LOGIN,
+        "email_password_mismatch": NO_SUCH_LOGIN,
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Obey ``SIGNUP``."""

@@ -39,6 +39,7 @@ MAX_TEMPERATURE = 2.0
 MAX_OUTPUT_TOKENS = 1_000_000
 MAX_FAULTS = 100
 
+_MODEL = re.compile(rf"(?=.{{1,{MAX_MODEL}}}$)[^\s/]+/\S+")
 # What JSON allows and a database does not store.
 _UNSTORABLE = re.compile("[\\0\ud800-\udfff]")
 
@@ -129,13 +130,15 @@ def parse_chain_file(data: bytes | str, *, check: Check = lambda _: []) -> Chain
     """Read a chain file. Raises ``ChainFileError`` with every fault that can be told at once.
 
     A value of the wrong shape is one, and so is what keeps the chain from running, or what ``check`` finds in
-    it. Those have to wait only while the wrong shape is that of something that other agents rely on.
+    it. While the wrong shape is that of something that other agents rely on, the chain has to wait, and
+    ``check`` sees nothing but the agents' models.
     """
     document = _read_json(_decode(data))
     shape, faults = _read_shape(document)
+    chain = _build(shape) if shape else _models_alone(document)
     if shape:
-        chain = _build(shape)
-        faults += _chain_faults(chain) + check(chain)
+        faults += _chain_faults(chain)
+    faults += check(chain)
     _refuse(sorted(faults, key=_agent_of))
     assert shape, "without a shape there are faults"
     return chain
@@ -333,6 +336,19 @@ def _build(shape: FileShape) -> ChainFile:
         on_failure=shape.on_failure or "stop",
         agents=tuple(map(_build_agent, shape.agents, slugs)),
     )
+
+
+def _models_alone(document: object) -> ChainFile:
+    """Return what can be told of a file whose agents cannot be read: which model each of them names."""
+    agents = document.get("agents") if isinstance(document, dict) else None
+    rows = agents[:MAX_AGENTS] if isinstance(agents, list) else []
+    models = (row.get("model") if isinstance(row, dict) else None for row in rows)
+    return ChainFile("?", agents=tuple(ChainFileAgent("?", "", _readable_model(model)) for model in models))
+
+
+def _readable_model(model: object) -> str:
+    is_one = isinstance(model, str) and _MODEL.fullmatch(model) and not _UNSTORABLE.search(model)
+    return str(model) if is_one else DEFAULT_MODEL
 
 
 def _build_agent(shape: AgentShape, slug: str) -> ChainFileAgent:

@@ -52,7 +52,7 @@ def _prompt(text: str) -> str:
 
 
 def _condition(text: str) -> str:
-    return _bounded(text.replace("\r\n", "\n"), MAX_PROMPT, "A condition")
+    return _bounded(text.replace("\r\n", "\n"), MAX_PROMPT, "A rule")
 
 
 def _bounded(text: str, most: int, what: str) -> str:

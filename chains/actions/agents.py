@@ -21,7 +21,7 @@ WHAT = {
     "system_prompt": "system prompt",
     "prompt": "prompt",
     "connection_type": "connection",
-    "condition": "condition",
+    "condition": "rule",
     "temperature": "temperature",
     "max_output_tokens": "longest answer",
 }

@@ -12,7 +12,6 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from chains.actions.errors import AttachmentRefused
-from chains.actions.pictures import PictureError, redraw
 from chains.models import Attachment, ChatSession, Run, RunAttachment
 from chains.models.attachment import AttachmentKind
 
@@ -105,6 +104,9 @@ def _is_picture(data: bytes) -> bool:
 def _picture(name: str, data: bytes) -> Attachment:
     if len(data) > MAX_PICTURE:
         raise AttachmentRefused(f"“{name}” is too large: a picture may have {_megabytes(MAX_PICTURE)}.")
+    # On first use: a process that gets no picture does not pay for Pillow.
+    from chains.actions.pictures import PictureError, redraw
+
     try:
         drawn = redraw(data)
     except PictureError as error:

@@ -34,7 +34,7 @@ class OtherTags(ActionError):
 class ImportPreview:
     """What an import would do. ``chain`` is the one that the file's slug names, ``newest`` its version.
 
-    ``models`` are the labels of what its agents call, each once.
+    ``models`` are the names of what its agents call, each once.
     """
 
     file: ChainFile
@@ -126,7 +126,7 @@ def preview_import(*, owner: User, data: bytes | str) -> ImportPreview:
     found = check_chain([agent.spec for agent in file.agents])
     return ImportPreview(
         file=file,
-        models=tuple(dict.fromkeys(agent.model.label for agent in content.agents if agent.model)),
+        models=tuple(dict.fromkeys(agent.model.name for agent in content.agents if agent.model)),
         warnings=tuple(fault.message for fault in found if fault.severity is Severity.WARNING),
         chain=chain,
         newest=newest,
@@ -157,7 +157,7 @@ def _tidy(names: Iterable[str]) -> dict[str, str]:
 def _refuse_tags(names: list[str]) -> None:
     if long := next((name for name in names if len(name) > MAX_TAG), None):
         raise ActionError(
-            f"The tag “{long[:20]}…” is too long: it may have {MAX_TAG} characters.", field="tags"
+            f"The tag “{long[:20]}…” is too long: use at most {MAX_TAG} characters.", field="tags"
         )
     if any("\0" in name for name in names):
         raise ActionError("A tag holds a character that cannot be stored: remove it.", field="tags")

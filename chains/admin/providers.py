@@ -115,6 +115,8 @@ class LanguageModelAdmin(admin.ModelAdmin):
     list_filter = ("provider", "enabled", ("input_price", admin.EmptyFieldListFilter), "vision")
     list_per_page = 50
     list_select_related = ("provider",)
+    # By the rank alone, as the pickers have them: the list shows that it is sorted by it.
+    ordering = ("rank", "provider__name", "name")
     search_fields = ("model_id", "name", "provider__name")
     show_full_result_count = False
     actions = ("enable", "disable")

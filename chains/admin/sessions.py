@@ -40,4 +40,5 @@ class ChatSessionAdmin(ReadOnly, TextsInLists):
     def all_runs(self, session: ChatSession) -> SafeString:
         """Link the list of its runs."""
         address = f"{reverse('admin:chains_run_changelist')}?session__id__exact={session.pk}"
-        return format_html('<a href="{}">{} runs</a>', address, session.runs.count())
+        number = session.runs.count()
+        return format_html('<a href="{}">{}</a>', address, "1 run" if number == 1 else f"{number} runs")

@@ -61,8 +61,10 @@ class Chain(models.Model):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100)
     description = models.TextField(max_length=2000, blank=True)
-    is_unnamed = models.BooleanField(default=False, help_text="Made by a quick compare and not yet kept.")
-    is_shared = models.BooleanField(default=False, help_text="Others may run it over the API.")
+    is_unnamed = models.BooleanField(
+        "unnamed", default=False, help_text="Made by a quick compare and not yet kept."
+    )
+    is_shared = models.BooleanField("shared", default=False, help_text="Others may run it over the API.")
     demo_slug = models.SlugField(max_length=100, blank=True, help_text="The demo chain it was copied from.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

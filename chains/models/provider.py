@@ -27,7 +27,7 @@ class Provider(models.Model):
     slug = models.SlugField(max_length=40, unique=True)
     name = models.CharField(max_length=80)
     kind = models.CharField(max_length=20, choices=kind_choices)
-    base_url = models.URLField(max_length=300, blank=True)
+    base_url = models.URLField("base URL", max_length=300, blank=True)
     key_variable = models.CharField(
         max_length=80, blank=True, help_text="The environment variable that holds the key."
     )
@@ -92,7 +92,7 @@ class LanguageModel(models.Model):
     """A model of a provider. Prices are USD per million tokens, null when unknown."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="models")
-    model_id = models.CharField(max_length=200, help_text="The name on the wire.")
+    model_id = models.CharField("model ID", max_length=200, help_text="The name on the wire.")
     name = models.CharField(max_length=200)
     enabled = models.BooleanField(default=True)
     rank = models.PositiveSmallIntegerField(default=100, help_text="Lower stands first in lists.")

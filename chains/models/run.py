@@ -65,7 +65,7 @@ class Run(models.Model):
 
     session = models.ForeignKey(ChatSession, on_delete=models.CASCADE, related_name="runs")
     chain_version = models.ForeignKey(ChainVersion, on_delete=models.PROTECT, related_name="runs")
-    request_id = models.CharField(max_length=64)
+    request_id = models.CharField("request ID", max_length=64)
     input = models.TextField()
     status = models.CharField(max_length=12, choices=RunStatus.choices, default=RunStatus.QUEUED)
     output = models.TextField(blank=True)
@@ -73,7 +73,9 @@ class Run(models.Model):
     earlier = models.JSONField(
         default=list, blank=True, help_text="Turns that a program sent along: [message, answer] pairs."
     )
-    is_kept = models.BooleanField(default=False, help_text="Part of the history although not completed.")
+    is_kept = models.BooleanField(
+        "kept", default=False, help_text="Part of the history although not completed."
+    )
     is_waiting = models.BooleanField(
         default=False,
         db_default=False,
@@ -93,7 +95,7 @@ class Run(models.Model):
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stop_signals = models.PositiveIntegerField(default=0)
     is_detached = models.BooleanField(
-        default=False, help_text="Runs in a command's own process; nobody takes it over."
+        "detached", default=False, help_text="Runs in a command's own process; nobody takes it over."
     )
 
     objects = RunQuerySet.as_manager()
@@ -229,10 +231,12 @@ class StepAttempt(models.Model):
         null=True, blank=True, help_text="When the connection to the provider was closed."
     )
     finish_reason = models.CharField(max_length=20, blank=True)
-    is_truncated = models.BooleanField(default=False, help_text="The model hit its length limit.")
+    is_truncated = models.BooleanField(
+        "truncated", default=False, help_text="The model hit its length limit."
+    )
     error_kind = models.CharField(max_length=30, blank=True)
     error = models.TextField(blank=True, help_text="In a sentence for people.")
-    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
     input_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
     input_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)

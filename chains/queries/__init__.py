@@ -1,6 +1,7 @@
 """What a page shows, read with a constant number of queries. View models are frozen and know no request."""
 
 from chains.queries.columns import Choice, Column, SkipView, columns
+from chains.queries.diffs import FIELD_LABELS
 from chains.queries.documents import answers_markdown, run_markdown
 from chains.queries.editor import AgentCard, EditorPage, answers_to_test, editor_page
 from chains.queries.figures import (
@@ -40,6 +41,7 @@ from chains.queries.shelf import (
     TagChip,
     chain_row,
     library_page,
+    shelf_total,
     tag_chips,
 )
 from chains.queries.sidebar import SidebarGroup, sidebar
@@ -47,6 +49,7 @@ from chains.queries.versions import compare_versions, version_list
 from chains.queries.waterfall import Bar, Lane, Waterfall
 
 __all__ = [
+    "FIELD_LABELS",
     "SHELF_PAGE",
     "SHELF_SORTS",
     "AddressOf",
@@ -111,6 +114,7 @@ __all__ = [
     "sent_curl",
     "sent_messages",
     "session_page",
+    "shelf_total",
     "sidebar",
     "size_text",
     "spoken_list",

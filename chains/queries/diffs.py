@@ -15,10 +15,11 @@ from django.utils.safestring import SafeString, mark_safe
 from chains.engine.drafts import FIELDS, VERSION_FIELDS
 from chains.models import Agent, ChainVersion
 
-LABELS = {
+FIELD_LABELS = {
     "model_id": "model",
     "system_prompt": "system prompt",
     "connection_type": "connection",
+    "condition": "rule",
     "max_output_tokens": "longest answer",
     "on_failure": "when a stage fails",
     "on_interruption": "when an answer is cut off",
@@ -132,7 +133,7 @@ def _settings_diff(before: ChainVersion, after: ChainVersion) -> AgentDiff | Non
 
 
 def _field(name: str, before: str, after: str) -> FieldDiff:
-    return FieldDiff(LABELS.get(name, name), before, after, is_text=name in TEXTS)
+    return FieldDiff(FIELD_LABELS.get(name, name), before, after, is_text=name in TEXTS)
 
 
 def _shown(agent: Agent, name: str) -> str:

@@ -38,7 +38,7 @@ def _run(reading: Reading) -> Iterator[str]:
         yield "\n".join(_file(file) for file in reading.band.files)
     facts = [run.get_status_display(), f"{run.created_at:%Y-%m-%d %H:%M} UTC"]
     if totals:
-        facts += [f"{duration_text(totals.wall_ms)} wall", f"{duration_text(totals.sum_ms)} sum", totals.cost]
+        facts += [f"{duration_text(totals.wall_ms)} in all", f"cost {totals.cost}"]
     yield " · ".join(facts)
     if reading.band.error:
         yield f"**{run.get_status_display()}:** {reading.band.error}"

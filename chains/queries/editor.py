@@ -133,23 +133,29 @@ def _by_field(faults: Sequence[Fault], index: int) -> dict[str, list[Fault]]:
 
 def _plan_line(stage: Stage, stages: Sequence[Stage], agents: Sequence[Agent]) -> PlanLine:
     members = [agents[index] for index in stage.members]
-    names = [agent.name or "Somebody without a name" for agent in members]
+    names = [_name(agent) for agent in members]
     who = spoken_list(names) + (" at the same time" if len(members) > 1 else "")
     before = stages[stage.number - 2] if stage.number > 1 else None
     context = _context(before, agents)
-    known = {agent.slug: agent.name for agent in agents}
+    known = {agent.slug: _name(agent) for agent in agents}
     sentences = [_receives(agent, context, known) for agent in members]
-    if len(set(sentences)) == 1:
-        sentences = sentences[:1]
+    if len(members) == 1:
+        sentences = [f"receives {sentences[0]}"]
+    elif len(set(sentences)) == 1:
+        sentences = [f"receive {sentences[0]}"]
     else:
-        sentences = [f"{name}: {sentence}" for name, sentence in zip(names, sentences, strict=True)]
+        sentences = [f"{name}: receives {sentence}" for name, sentence in zip(names, sentences, strict=True)]
     return PlanLine(stage.number, len(members) > 1, members[0].connection_type, who, "\n".join(sentences))
+
+
+def _name(agent: Agent) -> str:
+    return agent.name.strip() or f"Agent {agent.index + 1}"
 
 
 def _context(before: Stage | None, agents: Sequence[Agent]) -> str:
     if before is None:
         return "your message"
-    names = spoken_list([agents[index].name or "an agent without a name" for index in before.members])
+    names = spoken_list([_name(agents[index]) for index in before.members])
     return f"the results of {names}" if len(before.members) > 1 else f"what {names} says"
 
 
@@ -157,13 +163,13 @@ def _receives(agent: Agent, context: str, known: Mapping[str, str]) -> str:
     named = [reference for reference in prompts.references(agent.prompt) if reference.is_known]
     sources = []
     for reference in named:
-        said_by = f"what {known.get(reference.slug) or reference.slug} says"
+        name = known.get(reference.slug) or f"an unknown agent ({reference.name})"
+        said_by = f"what {name} says"
         words = {"input": "your message", "previous": context}.get(reference.name, said_by)
         if words not in sources:
             sources.append(words)
     rest = ", with its prompt" if agent.prompt.strip() and not sources else ""
-    receives = f"receives {spoken_list(sources) if sources else context}{rest}"
-    return f"{receives}{_only_if(agent.condition.strip())}."
+    return f"{spoken_list(sources) if sources else context}{rest}{_only_if(agent.condition.strip())}."
 
 
 def _only_if(rule: str) -> str:

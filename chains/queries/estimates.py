@@ -50,7 +50,10 @@ MOST = _Case(LONG_ANSWER, LARGE_IMAGE, with_conditional=True)
 
 
 def cost_range(agents: Sequence[Agent] | Sequence[AgentStep], message: MessageSize = MessageSize()) -> str:
-    """Estimate what one message costs: ``$0.0012 to $0.0150 + 1 unknown``. Reads models and providers."""
+    """Estimate what one message costs: ``$0.0012 to $0.0150 + unknown for 1 call``.
+
+    Reads models and providers.
+    """
     low, high = (cost_text(_costs(agents, case, message)) for case in (LEAST, MOST))
     return high if low == high else f"{low.partition(' + ')[0]} to {high}"
 

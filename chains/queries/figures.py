@@ -9,8 +9,11 @@ from decimal import Decimal
 
 from chains.engine.history import CHARACTERS_PER_TOKEN
 from chains.models import Run, StepAttempt
+from chains.queries.labels import spoken_count
 
 LEAST_SHOWN = Decimal("0.0001")  # USD
+# What came within less says nothing about a model's speed.
+LEAST_MEASURED_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,13 @@ def estimated_tokens(characters: int) -> int:
 
 
 def cost_text(costs: Iterable[Decimal | None]) -> str:
-    """Write a sum in USD that says how much of it is unknown: ``$0.0123 + 2 unknown``."""
+    """Write a sum in USD that says how much of it is unknown: ``$0.0123 + unknown for 2 calls``."""
     all_costs = list(costs)
     known = [cost for cost in all_costs if cost is not None]
-    unknown = len(all_costs) - len(known)
-    if not unknown:
-        return _dollars(sum(known, Decimal(0)))
-    return f"{_dollars(sum(known, Decimal(0)))} + {unknown} unknown" if known else f"{unknown} unknown"
+    parts = [_dollars(sum(known, Decimal(0)))] if known or not all_costs else []
+    if unknown := len(all_costs) - len(known):
+        parts.append(f"unknown for {spoken_count(unknown, 'call')}")
+    return " + ".join(parts)
 
 
 def _dollars(amount: Decimal) -> str:
@@ -104,7 +107,9 @@ def metrics_of(attempt: StepAttempt) -> Metrics | None:
         first_token_ms=first,
         input_tokens=attempt.input_tokens,
         output_tokens=tokens,
-        tokens_per_second=tokens * 1000 / streamed_ms if tokens and streamed_ms else None,
+        tokens_per_second=tokens * 1000 / streamed_ms
+        if tokens and streamed_ms >= LEAST_MEASURED_MS
+        else None,
         cost="unknown" if attempt.cost_usd is None else cost_text([attempt.cost_usd]),
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from django.db.models import F
 
 from chains.models import Run, StepAttempt, User
-from chains.providers.errors import without_quotes
+from chains.providers.errors import WITHOUT_SETUP, without_quotes
 from chains.queries.columns import Column
 from chains.queries.runs import Band, bands
 
@@ -72,12 +73,15 @@ def reading(run: Run, *, viewer: User, with_prompts: bool = False, is_public: bo
     """Read a run. Prompts are there when they are wanted and the viewer may read them.
 
     Where anybody may read it, what providers said of a fault goes with the prompts: it may repeat them.
+    How the site is set up is not in it: a reading is handed on.
     """
     [band] = bands(session=run.session, run_ids=[run.pk])
+    reasons = _reasons_without_setup(band)
+    band = _changed_errors(band, lambda error: _said_otherwise(error, reasons))
     shows_prompts = with_prompts and run.shows_prompts_to(viewer)
     if is_public and not shows_prompts:
-        band = _without_quotes(band)
-    prompts = _prompts(run) if shows_prompts else {}
+        band = _changed_errors(band, without_quotes)
+    prompts = _prompts(run, reasons) if shows_prompts else {}
     stages = [
         ReadingStage(
             stage.number,
@@ -89,17 +93,35 @@ def reading(run: Run, *, viewer: User, with_prompts: bool = False, is_public: bo
     return Reading(band, stages)
 
 
-def _without_quotes(band: Band) -> Band:
+def _reasons_without_setup(band: Band) -> dict[str, str]:
+    """Map sentences about how the site is set up to what is said instead."""
+    told = [call for call in _calls(band) if call.error and call.error_kind in WITHOUT_SETUP]
+    return {call.error: WITHOUT_SETUP[call.error_kind] for call in told}
+
+
+def _said_otherwise(text: str, reasons: Mapping[str, str]) -> str:
+    for sentence, reason in reasons.items():
+        text = text.replace(sentence, reason)
+    return text
+
+
+def _changed_errors(band: Band, change: Callable[[str], str]) -> Band:
+    for call in _calls(band):
+        call.error = change(call.error)
+    return replace(band, error=change(band.error))
+
+
+def _calls(band: Band) -> Iterator[StepAttempt]:
     for column in band.columns:
-        for call in filter(None, (column.attempt, *column.earlier)):
-            call.error = without_quotes(call.error)
-    return replace(band, error=without_quotes(band.error))
+        yield from filter(None, (column.attempt, *column.earlier))
 
 
-def _prompts(run: Run) -> dict[int, Prompts]:
+def _prompts(run: Run, reasons: Mapping[str, str]) -> dict[int, Prompts]:
     current = StepAttempt.objects.filter(step__run=run, number=F("step__current_attempt"))
     return {
-        step: _prompts_of([(message["role"], message["content"]) for message in messages])
+        step: _prompts_of(
+            [(message["role"], _said_otherwise(message["content"], reasons)) for message in messages]
+        )
         for step, messages in current.values_list("step_id", "messages")
         if messages
     }

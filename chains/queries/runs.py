@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef
 
 from chains.actions.choices import choosable
 from chains.models import AgentStep, Attachment, Chain, ChatSession, Run, RunAttachment
+from chains.models.run import StepStatus
 from chains.queries.columns import Choice, Column, columns_of, load_steps
 from chains.queries.figures import Totals, totals_of
 from chains.queries.offers import OfferKind, run_offers, step_offers
@@ -57,6 +58,12 @@ class Band:
     def chosen(self) -> Column | None:
         """The answer that the conversation continues with, if somebody chose one."""
         return next((column for column in self.columns if column.choice is Choice.CHOSEN), None)
+
+    @property
+    def failed_count(self) -> int:
+        """How many agents failed or were cut off, also where the run went on without them."""
+        ends = (StepStatus.FAILED, StepStatus.INTERRUPTED)
+        return sum(column.step.status in ends for column in self.columns)
 
     @property
     def reused_count(self) -> int:

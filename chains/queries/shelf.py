@@ -92,6 +92,11 @@ def library_page(user: User, shelf: Shelf, *, start: int = 0, end: int = SHELF_P
     )
 
 
+def shelf_total(user: User, shelf: Shelf) -> int:
+    """Return how many chains of a shelf the search finds."""
+    return _found(user, shelf).filter(archived_at__isnull=not shelf.archived).count()
+
+
 def chain_row(chain: Chain) -> ChainRow:
     """Return one chain as the library lists it."""
     return chain_rows(Chain.objects.filter(pk=chain.pk))[0]

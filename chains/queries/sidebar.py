@@ -20,9 +20,13 @@ class SidebarGroup:
     sessions: list[ChatSession]
 
 
-def sidebar(user: User, *, words: str = "", limit: int = 200) -> list[SidebarGroup]:
+def sidebar(
+    user: User, *, words: str = "", limit: int = 200, with_chains: bool = False
+) -> list[SidebarGroup]:
     """Return the user's newest sessions by day (UTC), all of them or those that contain the words."""
     rows = ChatSession.objects.visible_to(user).only("id", "title", "active_at", "owner")
+    if with_chains:
+        rows = rows.select_related("chain").only("id", "title", "active_at", "owner", "chain__name")
     if words:
         rows = rows.matching(words)
     today = timezone.now().astimezone(UTC).date()

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.models import Count, Max, QuerySet, prefetch_related_objects
 
 from chains.models import Chain, ChainVersion, ChatSession, Run
-from chains.queries.diffs import AgentDiff, differences
+from chains.queries.diffs import AgentDiff, differences, says_the_same
 
 SHOWN_SESSIONS = 5
 LATEST_SESSIONS = 500
@@ -20,7 +20,10 @@ AGENTS = "agents__model__provider"
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """A published version. ``sessions`` are the latest of the owner's that ran it."""
+    """A published version. ``sessions`` are the latest of the owner's that ran it.
+
+    ``is_draft`` tells of the newest ones whether the draft says the same.
+    """
 
     number: int
     published_at: datetime
@@ -28,12 +31,15 @@ class VersionRow:
     session_count: int
     sessions: tuple[ChatSession, ...]
     current: bool
+    is_draft: bool
 
 
 def version_list(chain: Chain) -> list[VersionRow]:
     """Return the published versions, newest first, each with what it changed and the sessions that ran it."""
-    versions = list(chain.versions.published())
-    prefetch_related_objects(versions[: SUMMARISED + 1], AGENTS)
+    rows = list(chain.versions.order_by("-number"))
+    versions = [version for version in rows if version.number]
+    drafts = [version for version in rows if not version.number]
+    prefetch_related_objects([*versions[: SUMMARISED + 1], *drafts], AGENTS)
     counts, latest = _counts(chain), _latest_sessions(chain)
     return [
         VersionRow(
@@ -43,6 +49,7 @@ def version_list(chain: Chain) -> list[VersionRow]:
             session_count=counts.get(version.pk, 0),
             sessions=tuple(latest.get(version.pk, [])),
             current=place == 0,
+            is_draft=place < SUMMARISED and any(_same(draft, version) for draft in drafts),
         )
         for place, version in enumerate(versions)
     ]
@@ -57,6 +64,10 @@ def compare_versions(chain: Chain, before: int | None, after: int | None) -> lis
     found = {version.number: version for version in versions.prefetch_related(AGENTS)}
     newer = found.get(after) if after else chain.versions.drafts().prefetch_related(AGENTS).first()
     return differences(found.get(before), newer) if newer else []
+
+
+def _same(one: ChainVersion, other: ChainVersion) -> bool:
+    return says_the_same(one, list(one.agents.all()), other, list(other.agents.all()))
 
 
 def _counts(chain: Chain) -> dict[int, int]:

@@ -33,17 +33,13 @@ class Bar:
     start_ms: int
     first_token_ms: int | None
     end_ms: int
+    lasted_ms: int
     attempt: int
 
     @property
     def is_live(self) -> bool:
         """Whether it goes on."""
         return self.status in LIVE_ATTEMPT
-
-    @property
-    def lasted_ms(self) -> int:
-        """How long it took, or takes so far."""
-        return self.end_ms - self.start_ms
 
     @property
     def wait_end_ms(self) -> int:
@@ -206,5 +202,7 @@ def _bar(step: AgentStep, attempt: StepAttempt, began: datetime, now: datetime) 
         start_ms=milliseconds_between(began, attempt.started_at),
         first_token_ms=milliseconds_between(began, first) if first else None,
         end_ms=milliseconds_between(began, attempt.finished_at or now),
+        # By itself: the difference of two rounded times would not be what the column says.
+        lasted_ms=milliseconds_between(attempt.started_at, attempt.finished_at or now),
         attempt=attempt.number,
     )

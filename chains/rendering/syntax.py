@@ -27,6 +27,9 @@ MAX_NESTING = 60
 MAX_INLINE_MATH = 1_000
 
 _SAFE_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
+# Where an inline rule of ours may begin, or a link's label end. By default the parser stops at whatever some
+# plugin might want, such as each hyphen, and asks all rules in vain.
+_MAY_BEGIN = re.compile(r"[\n$&*<\[\\\]`~]|!(?=\[)|:(?=//)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _DISPLAY_MARKS = {"$$": "$$", "\\[": "\\]"}
 _INLINE_MARKS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DOLLAR_MATH = re.compile(rf"\$(?=[^\s$])((?:\\.|[^\\$\n]){{1,{MAX_INLINE_MATH}}})(?<!\s)\$(?![\d$])")
@@ -60,6 +63,7 @@ def parser() -> Parser:
     md.inline.ruler.before("escape", "inline_math", _inline_math)
     md.inline.ruler.before("link", "footnote_mark", _footnote_mark)
     md.inline.ruler.before("newline", "bare_address", _bare_address)
+    md.inline.terminator_re = _MAY_BEGIN
     return md
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import NamedTuple, TypeVar
 
 from django import template
@@ -64,11 +65,12 @@ def left_out(parts: Sequence[object], whole: object) -> int:
 
 
 @register.filter
-def price(value: float | None) -> str:
-    """Write USD per million tokens: ``$2.50``."""
+def price(value: Decimal | float | None) -> str:
+    """Write USD per million tokens: ``$2.50``, and no more than two decimals without need."""
     if value is None:
         return "?"
-    return f"${value:.2f}" if value >= 1 or not value else f"${value:.3g}"
+    dollars, _, rest = f"{value:.4f}".rstrip("0").partition(".")
+    return f"${dollars}.{rest:0<2}"
 
 
 @register.simple_tag

@@ -18,7 +18,7 @@ from chains.models.chain import ConnectionType
 
 register = template.Library()
 
-# The control in which a fault of a field is mended.
+# The control in which a fault of a field is fixed.
 CONTROLS = {
     "connection_type": "connection-direct",
     "model": "model",
@@ -35,6 +35,7 @@ MEANINGS = {
     "conditional": "Runs only if its rule holds.",
     "parallel": "Runs at the same time as the parallel agents next to it.",
 }
+FIRST = {"direct": "Runs first, on your message."}
 
 
 @register.simple_tag
@@ -48,10 +49,11 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
-def connections() -> list[dict[str, str]]:
+def connections(index: int) -> list[dict[str, str]]:
     """Return the ways in which an agent can be tied to what stands before it, each with a line about it."""
+    meanings = MEANINGS if index else MEANINGS | FIRST
     return [
-        {"value": value, "name": str(name), "icon": ICONS[value], "meaning": MEANINGS[value]}
+        {"value": value, "name": str(name), "icon": ICONS[value], "meaning": meanings[value]}
         for value, name in ConnectionType.choices
     ]
 
@@ -79,7 +81,7 @@ def editor_state(page: queries.EditorPage, *, with_texts: bool = False, with_set
 
 @register.simple_tag
 def fault_list(page: queries.EditorPage) -> dict[str, list[dict[str, str]]]:
-    """Return what keeps a draft from running, and what is only worth a look, each with where to mend it."""
+    """Return what keeps a draft from running, and what is only worth a look, each with where to fix it."""
     cards = _cards(page)
     found: dict[str, list[dict[str, str]]] = {severity: [] for severity in Severity}
     for fault in page.faults:
@@ -145,6 +147,6 @@ def _fault(cards: list[queries.AgentCard], fault: Fault) -> dict[str, Any]:
     return {
         "agent": agent,
         "field": fault.field,
-        "message": fault.message,
+        "message": fault.here or fault.message,
         "severity": fault.severity,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import UserCreationForm, UsernameField
+from django.contrib.auth.forms import SetPasswordMixin, UserCreationForm, UsernameField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -19,6 +19,8 @@ class AdministratorForm(UserCreationForm):
     """What the first administrator types."""
 
     email = forms.EmailField(widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    password1, password2 = SetPasswordMixin.create_password_fields(label2="Password again")
+    password2.help_text = ""
 
     class Meta:
         model = User

@@ -167,7 +167,7 @@ def agent_reuse(request: Request, slug: str) -> HttpResponse:
         "chain": chain,
         "draft": actions.open_draft(chain=chain),
         "index": access.row_id(request, "index"),
-        "words": words,
+        "searched": words,
         "found": queries.reusable_agents(request.user, leave_out=chain, words=words),
         "groups": queries.sidebar(request.user),
     }

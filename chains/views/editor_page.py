@@ -59,6 +59,7 @@ def editor_page(
         "on_failure": OnFailure.choices,
         "on_interruption": OnInterruption.choices,
         "run_labels": dict(RunStatus.choices),
+        "field_labels": queries.FIELD_LABELS,
         "groups": queries.sidebar(request.user),
     }
     if refusal:
@@ -77,7 +78,7 @@ def two_texts(mine: Mapping[str, object], theirs: Mapping[str, str]) -> list[dic
     return [
         {
             "name": name,
-            "label": name.replace("_", " "),
+            "label": queries.FIELD_LABELS.get(name, name),
             "mine": value,
             "is_choice": name in CHOICES,
             "mine_words": _in_words(name, str(value)),

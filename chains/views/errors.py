@@ -8,6 +8,7 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template import loader
+from django.utils.http import escape_leading_slashes
 from django.views import defaults
 
 RETRY_AFTER_S = 5
@@ -25,5 +26,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Say that something broke. A database that does not answer is no fault of ours, and comes back."""
     if not isinstance(sys.exc_info()[1], (OperationalError, InterfaceError)):
         return defaults.server_error(request)
-    words = loader.get_template("503.html").render()
+    address = escape_leading_slashes(request.get_full_path()) if request.method == "GET" else ""
+    words = loader.get_template("503.html").render({"address": address})
     return HttpResponse(words, status=503, headers={"Retry-After": str(RETRY_AFTER_S)})

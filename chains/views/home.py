@@ -20,11 +20,13 @@ def home(request: Request) -> HttpResponse:
 def home_page(request: Request, form: CompareForm, *, status: int = 200) -> HttpResponse:
     """Render the start page with this state of the quick compare."""
     chains, themes = queries.chain_library(request.user)
-    models = queries.models_for_compare()
+    chosen = {int(pk) for pk in form["models"].value() or () if str(pk).isdecimal()}
+    # What is picked stands first: the box that holds them may not show all.
+    models = sorted(queries.models_for_compare(), key=lambda model: model.pk not in chosen)
     context = {
         "form": form,
         "models": models,
-        "chosen": {int(pk) for pk in form["models"].value() or () if str(pk).isdecimal()},
+        "chosen": chosen,
         "only_simulated": all(model.is_simulated for model in models),
         "chains": chains,
         "themes": themes,

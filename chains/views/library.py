@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -58,7 +60,7 @@ def chain_duplicate(request: Request, slug: str) -> HttpResponse:
     """Copy a chain."""
     copy = actions.duplicate_chain(chain=access.any_chain_for(request, slug))
     if request.htmx:
-        return _row(request, copy, is_new=True)
+        return _row(request, copy, is_new=True, **_around(request))
     messages.success(request, f"“{copy}” is a copy of its own: change it as you like.")
     return redirect(f"{reverse('library')}#chain-{copy.pk}")
 
@@ -77,7 +79,7 @@ def chain_bring_back(request: Request, slug: str) -> HttpResponse:
     chain = access.any_chain_for(request, slug)
     actions.bring_back_chain(chain=chain)
     if request.htmx and not _shelf(_back(request)).archived:
-        return _row(request, chain, is_new=True)
+        return _row(request, chain, is_new=True, **_around(request))
     return _moved(request, chain, f"“{chain}” is among your chains again.")
 
 
@@ -87,7 +89,9 @@ def chain_delete(request: Request, slug: str) -> HttpResponse:
     chain = access.any_chain_for(request, slug)
     if request.method == "GET":
         template = "library/delete_form.html" if request.htmx else "library/delete.html"
-        return render(request, template, {"chain": chain, "groups": queries.sidebar(request.user)})
+        is_used = queries.chain_row(chain).is_used
+        context = {"chain": chain, "is_used": is_used, "groups": queries.sidebar(request.user)}
+        return render(request, template, context)
     actions.delete_chain(chain=chain)
     if chain.archived_at:
         messages.warning(request, f"“{chain}” was used meanwhile: it is in the archive, its runs need it.")
@@ -109,9 +113,7 @@ def chain_tags(request: Request, slug: str) -> HttpResponse:
         messages.error(request, str(error))
     if not request.htmx:
         return redirect(f"{_address(request)}#chain-{chain.pk}")
-    back = _back(request)
-    chips = queries.tag_chips(request.user, _shelf(back))
-    return _row(request, chain, is_new=True, chips=chips, query=back)
+    return _row(request, chain, is_new=True, **_around(request))
 
 
 def _shelf(data: QueryDict) -> queries.Shelf:
@@ -141,6 +143,14 @@ def _address(request: Request) -> str:
     return reverse("library") + (f"?{query}" if query else "")
 
 
+def _around(request: Request) -> dict[str, Any]:
+    """Return what stands around the rows of the list from which a form was sent, as it is now."""
+    back = _back(request)
+    shelf = _shelf(back)
+    chips, total = queries.tag_chips(request.user, shelf), queries.shelf_total(request.user, shelf)
+    return {"chips": chips, "query": back, "total": total}
+
+
 def _row(request: Request, chain: Chain, *, status: int = 200, **context: object) -> HttpResponse:
     shown = {"row": queries.chain_row(chain), "back": request.POST.get("back", "")}
     return render(request, "library/changed.html", shown | context, status=status)
@@ -150,5 +160,5 @@ def _moved(request: Request, chain: Chain, sentence: str) -> HttpResponse:
     if not request.htmx:
         messages.success(request, sentence)
         return redirect(_address(request))
-    context = {"chain": chain, "sentence": sentence, "back": request.POST.get("back", "")}
-    return render(request, "library/moved.html", context)
+    said = {"chain": chain, "sentence": sentence, "back": request.POST.get("back", "")}
+    return render(request, "library/moved.html", said | _around(request))

@@ -85,7 +85,9 @@ def session_delete(request: Request, pk: int) -> HttpResponse:
     session = access.session_for(request, pk)
     if request.method == "GET":
         template = "sessions/delete_dialog.html" if request.htmx else "sessions/delete.html"
-        return render(request, template, {"session": session, "groups": queries.sidebar(request.user)})
+        is_live = session.runs.live().exists()
+        context = {"session": session, "is_live": is_live, "groups": queries.sidebar(request.user)}
+        return render(request, template, context)
     actions.delete_session(session=session)
     messages.success(request, f"“{session}” was deleted.")
     return HttpResponseClientRedirect("/") if request.htmx else redirect("home")
@@ -95,7 +97,10 @@ def session_delete(request: Request, pk: int) -> HttpResponse:
 def session_search(request: Request) -> HttpResponse:
     """Find sessions by words of their titles, messages and answers."""
     words = request.GET.get("q", "").strip()[:200]
-    context = {"groups": queries.sidebar(request.user, words=words), "words": words}
+    # The page of its own says more of each session than the side bar has room for.
+    is_page = not request.htmx or "page" in request.GET
+    groups = queries.sidebar(request.user, words=words, with_chains=is_page)
+    context = {"groups": groups, "words": words, "is_page": is_page}
     return render(request, "sessions/list.html" if request.htmx else "sessions/search.html", context)
 
 

@@ -31,10 +31,11 @@ def chain_publish(request: Request, slug: str) -> HttpResponse:
     except actions.NotPublishable as error:
         messages.error(request, str(error))
     else:
-        words = (
-            f"Published as v{version.number}." if is_new else f"Nothing has changed since v{version.number}."
-        )
-        messages.success(request, words)
+        # The editor says so in its bar, to which its dialog leads back.
+        if not is_new:
+            messages.success(request, f"Nothing has changed since v{version.number}.")
+        elif "seen" not in request.POST:
+            messages.success(request, f"Published as v{version.number}.")
     address = reverse("chain_edit", args=[chain.slug])
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 

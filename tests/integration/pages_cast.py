@@ -13,7 +13,11 @@ from chains import actions
 from chains.chainfile import ChainFile, ChainFileAgent
 from chains.engine.plan import ConnectionType
 from chains.models import AgentStep, Chain, ChatSession, LanguageModel, Provider, Run, StepAttempt, User
+from chains.providers.base import Endpoint
+from chains.providers.errors import ErrorKind, error_of_kind
 
+_ENDPOINT = Endpoint("acme", "Acme", "openai", "http://models.internal:8080/v1", key_variable="ACME_API_KEY")
+SETUP = ("ACME_API_KEY", "models.internal", "Incorrect key")
 DIRECT, PARALLEL, CONDITIONAL = ConnectionType.DIRECT, ConnectionType.PARALLEL, ConnectionType.CONDITIONAL
 
 
@@ -71,6 +75,18 @@ def end(run: Run, status: str = "completed", error: str = "") -> Run:
     run.status, run.error, run.finished_at = status, error, timezone.now()
     run.save()
     return run
+
+
+def fail_by_setup(run: Run) -> Run:
+    """Let the first agent fail by its key, the second by its address, and the third be told of it."""
+    ada, ben, editor = run.steps.all()
+    key = error_of_kind(ErrorKind.AUTH, _ENDPOINT, said="Incorrect key: a…z", status=401)
+    address = error_of_kind(ErrorKind.CONNECTION, _ENDPOINT)
+    attempt(ada, number=2, status="failed", error_kind=key.kind, error=key.sentence)
+    attempt(ben, status="failed", error_kind=address.kind, error=address.sentence)
+    told = f"FAILED: {key.sentence}\nFAILED: {address.sentence}"
+    attempt(editor, text="Nobody answered.", messages=[{"role": "user", "content": told}])
+    return end(run, "failed", f"Ada (acme/a): {key.sentence}\nBen (acme/b): {address.sentence}")
 
 
 def attempt(step: AgentStep, *, text: str = "", status: str = "completed", **columns: object) -> StepAttempt:

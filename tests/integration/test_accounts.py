@@ -137,6 +137,12 @@ def test_an_open_sign_up_is_offered(client: Client, db: None) -> None:
         assert reverse("account_signup") in client.get(reverse(page)).content.decode()
 
 
+def test_the_landing_page_offers_to_log_in_once(client: Client, db: None, settings: Settings) -> None:
+    for settings.SIGNUP in ("open", "closed"):
+        page = client.get(reverse("landing")).content.decode()
+        assert page.count(f'href="{reverse("account_login")}"') == 1
+
+
 # Logging in and out
 
 
@@ -177,7 +183,7 @@ def test_a_flood_of_log_ins_gets_a_page_that_says_to_wait(client: Client, db: No
     answers = [log_in(client, f"nobody-{number}", "wrong") for number in range(31)]
 
     assert answers[-1].status_code == 429
-    assert "Too many tries" in answers[-1].content.decode()
+    assert "Too many attempts" in answers[-1].content.decode()
 
 
 def test_only_a_post_logs_out(alice: User, client_for: Clients) -> None:

@@ -85,6 +85,27 @@ def test_a_session_leads_to_its_runs(staff: Client, alice: User):
     assert f">{other.pk}<" not in shown(staff, address)
 
 
+def test_one_run_is_no_runs(staff: Client, alice: User):
+    session = ChatSession.objects.get(owner=alice)
+    assert ">1 run</a>" in shown(staff, page(ChatSession, "change", session.pk))
+    complete(run_in(session))
+    assert ">2 runs</a>" in shown(staff, page(ChatSession, "change", session.pk))
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (Chain, "By shared"),
+        (Chain, "By unnamed"),
+        (Run, "By kept"),
+        (StepAttempt, "HTTP status"),
+        (Provider, "Base URL"),
+    ],
+)
+def test_fields_have_names_for_people(staff: Client, table: type[Model], words: str):
+    assert words in " ".join(shown(staff, page(table, "changelist")).split())
+
+
 def test_a_tokens_secret_is_nowhere(staff: Client, alice: User):
     token, secret = ApiToken.objects.issue(user=alice, name="laptop")
     for address in (page(ApiToken, "changelist"), page(ApiToken, "change", token.pk)):
@@ -127,6 +148,11 @@ class TestModels:
         assert staff.post(page(LanguageModel, "changelist"), form).status_code == 302
         prices = LanguageModel.objects.values_list("input_price", "output_price")
         assert list(prices) == [(Decimal("1.5"), Decimal(6))] * 2
+
+    def test_the_list_is_sorted_by_the_rank_alone_as_it_says(self, staff: Client):
+        rows = staff.get(page(LanguageModel, "changelist")).context["cl"].result_list
+        ranks = [row.rank for row in rows]
+        assert ranks == sorted(ranks)
 
     def test_prices_stand_there_as_people_write_them(self, staff: Client):
         one = model("fast")

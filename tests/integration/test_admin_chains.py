@@ -110,7 +110,7 @@ def test_an_agent_that_is_left_out_may_be_faulty(staff: Client, chain: Chain):
         ("name", "", "required"),
         ("model", "simulated/fas", "did you mean simulated/fast?"),
         ("model", "simulated/off", "switched off"),
-        ("condition", 'contains("x")', "is direct and has a condition"),
+        ("condition", 'contains("x")', "is direct and has a rule"),
         ("prompt", "Use {{agents.nobody}}", "no agent of this chain"),
         ("temperature", "warm", "Enter a number"),
         ("temperature", "9", "less than or equal to 2"),

@@ -112,7 +112,7 @@ class TestSaving:
             ("max_output_tokens", "1000001", "at most 1,000,000"),
             ("prompt", "{{nonsense}}", "is not a name that a prompt knows"),
             ("prompt", "{{agents.editor}}", "stands later"),
-            ("condition", "contains(", "the condition is wrong at character 10"),
+            ("condition", "contains(", "the rule is wrong at character 10"),
         ],
     )
     def test_what_is_merely_wrong_is_saved_told_and_not_published(
@@ -131,7 +131,7 @@ class TestSaving:
         fast = model("fast")
         fast.enabled = False
         fast.save()
-        assert "simulated/fast is switched off; choose another model." in fault_of(draft, "model")
+        assert "Simulated fast is switched off; choose another model." in fault_of(draft, "model")
         fast.enabled = True
         fast.save()
         assert fault_of(draft, "model") == ""

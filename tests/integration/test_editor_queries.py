@@ -144,10 +144,28 @@ class TestPlan:
         )
         lines = [(line.stage, line.who, line.receives) for line in page(chain).plan]
         assert lines == [
-            (1, "Ada and Ben at the same time", "receives your message."),
+            (1, "Ada and Ben at the same time", "receive your message."),
             (2, "Judge", 'receives the results of Ada and Ben, only if contains("no").'),
             (3, "Editor", "receives what Ada says, what Judge says and your message."),
         ]
+
+    def test_members_that_receive_different_texts_are_told_apart(self, alice: User):
+        chain = chain_of(
+            alice,
+            agent("First"),
+            agent("Ada", PARALLEL),
+            replace(agent("Ben", PARALLEL), prompt="{{input}}"),
+        )
+        assert page(chain).plan[1].receives == "Ada: receives what First says.\nBen: receives your message."
+
+    def test_nobody_is_called_by_what_they_are_not(self, chain: Chain, draft: ChainVersion):
+        save(draft, "editor", prompt="Read {{agents.nobody}}")
+        save(draft, "editor", name="")
+        line = page(chain).plan[-1]
+        assert (line.who, line.receives) == (
+            "Agent 3",
+            "receives what an unknown agent (agents.nobody) says.",
+        )
 
 
 class TestCost:
@@ -181,7 +199,7 @@ class TestCost:
         save(draft, "ada", model=str(priced.pk))
         save(draft, "ben", model=str(unknown.pk))
         save(draft, "editor", model="")
-        assert page(chain).cost == "$0.0017 to $0.0102 + 2 unknown"
+        assert page(chain).cost == "$0.0017 to $0.0102 + unknown for 2 calls"
 
 
 class TestTryingRules:

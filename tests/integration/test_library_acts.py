@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -87,6 +88,20 @@ def test_archiving_in_place_offers_the_way_back_in_place(client: Client, alice: 
     assert listed(back) == ["One"]
 
 
+def test_what_stands_around_the_rows_changes_with_them(client: Client, alice: User) -> None:
+    one, two = named(alice, "One", "Two")
+    tag(one, "work")
+    tag(two, "work", "weekly")
+    for name, chips, count in [
+        ("chain_archive", ["work"], 1),
+        ("chain_bring_back", ["weekly", "work"], 2),
+        ("chain_duplicate", ["weekly", "work"], 3),
+    ]:
+        page = do(client, name, two, back="sort=name", headers=HTMX).content.decode()
+        assert re.findall(r"tag=(\w+)\" hx-get", page)[-len(chips) :] == chips
+        assert f'id="library-count" hx-swap-oob="true">{count}<' in page
+
+
 def test_bringing_back_from_the_archives_list_offers_to_archive_again(client: Client, alice: User) -> None:
     [chain] = named(alice, "One")
     actions.archive_chain(chain=chain)
@@ -105,7 +120,9 @@ def test_a_chain_that_was_never_used_is_deleted_after_a_question(client: Client,
     [chain] = named(alice, "One")
     address = reverse("chain_delete", args=[chain.slug])
     assert address in show(client)
-    assert "Delete “One”?" in client.get(address).content.decode()
+    asked = client.get(address).content.decode()
+    assert re.findall(r"<h[12][^>]*>(.*One.*?)</h[12]>", asked) == ["Delete “One”?"]
+    assert "archive" not in asked
     assert Chain.objects.filter(pk=chain.pk).exists()
     assert "“One” was deleted." in client.post(address, follow=True).content.decode()
     assert not Chain.objects.filter(pk=chain.pk).exists()
@@ -118,6 +135,7 @@ def test_a_chain_with_runs_is_not_offered_for_deletion_and_goes_to_the_archive(
     run_in(actions.start_session(owner=alice, chain=chain))
     address = reverse("chain_delete", args=[chain.slug])
     assert address not in show(client)
+    assert "It has been used: it goes to the archive" in client.get(address).content.decode()
     assert "was used meanwhile" in client.post(address, follow=True).content.decode()
     assert listed(show(client, shelf="archived")) == ["One"]
 

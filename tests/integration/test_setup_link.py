@@ -49,7 +49,7 @@ def test_the_set_up_link_works_once(client: Client, db: None) -> None:
     response = Client().post(link, {**FORM, "username": "eve", "email": "eve@example.org"})
 
     assert response.status_code == 404
-    assert "does not work any more" in response.content.decode()
+    assert "no longer works" in response.content.decode()
     assert [user.username for user in User.objects.all()] == ["ada"]
     assert accounts.make_setup_link() is None
 
@@ -84,7 +84,11 @@ def test_faults_in_the_set_up_form_stand_beside_their_fields(client: Client, db:
 def test_a_made_up_set_up_link_leads_to_words(client: Client, db: None, token: str) -> None:
     response = client.post(reverse("setup", args=[token]), FORM)
 
+    page = response.content.decode()
     assert response.status_code == 404
+    assert "This link no longer works" in page
+    assert "whoever runs this site can make a new link with <code>manage.py admin_link</code>" in page
+    assert f'href="{reverse("account_login")}"' in page
     assert not User.objects.exists()
 
 

@@ -249,6 +249,15 @@ class TestHistory:
             (1, "The first version, with 3 agents.", False),
         ]
 
+    def test_it_knows_which_version_the_draft_repeats(self, chain: Chain, draft: ChainVersion):
+        save(draft, "ada", prompt="Better")
+        publish(chain)
+        assert [row.is_draft for row in queries.version_list(chain)] == [True, False]
+        actions.restore_version(chain=chain, number=1)
+        assert [row.is_draft for row in queries.version_list(chain)] == [False, True]
+        save(draft_of(chain), "ada", prompt="Another")
+        assert not any(row.is_draft for row in queries.version_list(chain))
+
     def test_it_says_which_sessions_ran_which_version(self, alice: User, chain: Chain, draft: ChainVersion):
         first = actions.start_session(owner=alice, chain=chain)
         for text in ("One", "Two"):

@@ -390,7 +390,7 @@ class TestOutlook:
 
     def test_a_price_that_is_unknown_is_said_to_be(self, client: Client, priced: ChatSession):
         LanguageModel.objects.update(input_price=None)
-        assert self.cost(client, priced) == "2 unknown"
+        assert self.cost(client, priced) == "unknown for 2 calls"
 
     def test_it_follows_the_chain_that_is_picked(self, client: Client, session: ChatSession, alice: User):
         other = chain_of(alice, agent("Cleo"), agent("Dan"), name="Other")

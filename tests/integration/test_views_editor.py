@@ -234,6 +234,14 @@ def test_an_agent_of_another_chain_is_copied(browser: Client, chain: Chain, alic
     assert names_of(chain)[-1] == "Scout"
 
 
+def test_a_search_for_an_agent_is_none_for_sessions(browser: Client, chain: Chain) -> None:
+    page = browser.get(reverse("agent_reuse", args=[chain.slug]), {"index": "3", "q": "scout"})
+
+    found = re.findall(r'type="search" name="q" value="([^"]*)"', page.content.decode())
+    assert found == ["", "scout"]
+    assert "Nothing has" not in page.content.decode()
+
+
 def test_undo_and_redo_are_forms_too(browser: Client, chain: Chain) -> None:
     post(browser, chain, "agent_remove", agent_of(chain, "Ada").pk)
 

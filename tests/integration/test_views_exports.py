@@ -18,11 +18,13 @@ from chains.models import Run, StepAttempt, User
 from tests.integration.pages_cast import (
     CONDITIONAL,
     PARALLEL,
+    SETUP,
     agent,
     attempt,
     chain_of,
     complete,
     end,
+    fail_by_setup,
     run_in,
     session_of,
 )
@@ -181,6 +183,14 @@ def test_files_themselves_are_in_no_export(client: Client, run: Run) -> None:
         text = export(client, run, ending, prompts="1")
         for words in ("secret line", "/attachments/", "base64", "<img"):
             assert words not in text, (ending, words)
+
+
+def test_how_the_site_is_set_up_is_in_no_export(client: Client, alice: User) -> None:
+    run = fail_by_setup(run_in(session_of(alice)))
+    for ending in ("md", "json", "html"):
+        text = export(client, run, ending, prompts="1")
+        assert "The provider refused the key." in text
+        assert not [words for words in SETUP if words in text]
 
 
 class Reader(HTMLParser):

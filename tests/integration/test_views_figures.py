@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
@@ -26,9 +27,19 @@ def test_durations_are_written_as_people_read_them(ms: int | None, words: str) -
 
 
 @pytest.mark.parametrize(
-    ("usd", "words"), [(2.5, "$2.50"), (0.15, "$0.15"), (0.0375, "$0.0375"), (0, "$0.00"), (None, "?")]
+    ("usd", "words"),
+    [
+        (2.5, "$2.50"),
+        (0.15, "$0.15"),
+        (Decimal("0.100000"), "$0.10"),
+        (Decimal("0.075000"), "$0.075"),
+        (0.0375, "$0.0375"),
+        (100, "$100.00"),
+        (0, "$0.00"),
+        (None, "?"),
+    ],
 )
-def test_prices_keep_the_digits_that_matter(usd: float | None, words: str) -> None:
+def test_prices_keep_the_digits_that_matter(usd: Decimal | float | None, words: str) -> None:
     assert price(usd) == words
 
 

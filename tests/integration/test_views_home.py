@@ -51,10 +51,37 @@ def test_too_few_or_too_many_models_are_refused_and_everything_typed_stays(
     response = compare(client, picked)
     page = response.content.decode()
     assert response.status_code == 422
-    assert re.search(r'id="compare-error" role="alert">Pick at ', page)
+    assert re.search(r'class="field-error" id="compare-hint" role="alert"[^>]*>Pick at ', page)
+    # The hint itself has become the error: one line says it.
+    assert "Pick two to eight models." not in page
+    assert page.count("Pick at ") == 1
     assert re.search(r"<textarea[^>]*>Which is it\?</textarea>", page)
     assert len(re.findall(r'name="models"[^>]* checked>', page)) == number
     assert not Run.objects.exists()
+
+
+def test_what_was_picked_stands_first_when_the_page_comes_back(client: Client) -> None:
+    *_, last = models(9)
+    page = compare(client, [last]).content.decode()
+    assert re.findall(r'name="models" value="(\d+)"', page)[0] == str(last)
+
+
+def test_prices_say_their_unit_once(client: Client) -> None:
+    models(2)
+    unit = "USD per million tokens, in / out"
+    assert unit not in client.get(reverse("home")).content.decode()
+    paid = model("paid")
+    paid.provider.kind = "openai"
+    paid.provider.save()
+    assert client.get(reverse("home")).content.decode().count(unit) == 1
+
+
+def test_demo_chains_stand_under_a_heading_of_their_own(client: Client) -> None:
+    model()
+    page = client.get(reverse("home")).content.decode()
+    headings = re.findall(r"<h([2-4])[^>]*>(?:<button[^>]*>)?([^<]+)<", page)
+    demos = headings.index(("2", "Demo chains"))
+    assert [level for level, _ in headings[demos + 1 : demos + 3]] == ["3", "4"]
 
 
 def test_a_model_that_is_not_there_is_refused_and_the_message_stays(client: Client) -> None:
@@ -132,7 +159,7 @@ def test_a_new_session_is_for_one_of_ones_chains(client: Client, alice: User) ->
 
 def test_who_has_no_chain_yet_is_led_to_the_first_one(client: Client, alice: User) -> None:
     page = client.get(reverse("home")).content.decode()
-    assert "What you publish stands here." in page
+    assert "Your published chains appear here." in page
     assert f'action="{reverse("chain_new")}"' in page
     chain_of(alice)
-    assert "What you publish stands here." not in client.get(reverse("home")).content.decode()
+    assert "Your published chains appear here." not in client.get(reverse("home")).content.decode()

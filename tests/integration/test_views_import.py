@@ -71,7 +71,7 @@ def test_a_look_shows_the_plan_and_writes_nothing(client: Client) -> None:
         "Ada",
         "Ben",
         "2 agents in 2 stages",
-        "simulated/fast",
+        "Simulated fast",
         "a new chain",
     ):
         assert words in page
@@ -115,7 +115,7 @@ def test_a_file_for_a_chain_that_is_there_says_so_and_publishes_its_next_version
 ) -> None:
     chain = chain_of(alice, name="Tissue")
     page = ask(client, written(description="Another.")).content.decode()
-    assert "Your chain “Tissue” has the same slug: it gets v2." in page
+    assert "You already have “Tissue”: this becomes its version 2." in page
     assert "Its name and description become those of the file." in page
     assert ChainVersion.objects.count() == 1
     ask(client, written(description="Another."), do="version")

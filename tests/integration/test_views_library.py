@@ -156,7 +156,7 @@ def test_a_search_that_finds_nothing_says_so_and_what_the_archive_has(client: Cl
     [chain] = named(alice, "Zither")
     actions.archive_chain(chain=chain)
     page = show(client, q="zither")
-    assert "Nothing found" in page
+    assert "None of your chains match." in page
     assert "1 archived chain" in page
     assert "<script>" not in show(client, q="<script>")
 

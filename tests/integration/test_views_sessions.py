@@ -100,7 +100,7 @@ def test_a_finished_answer_carries_its_text_its_length_and_its_digest(
 def test_a_finished_run_shows_what_it_took_and_draws_it(client: Client, session: ChatSession) -> None:
     complete(run_in(session))
     page = show(client, session)
-    for words in ("3 agents", "wall", "sum", "First token", "tok/s", "250 ms"):
+    for words in ("3 agents", "in all", "First token", "tok/s", "250 ms"):
         assert words in page
     assert "<rect" in page
     assert "Calls in the order of their start" in page
@@ -385,6 +385,53 @@ def test_a_session_goes_after_a_confirmation(client: Client, session: ChatSessio
     assert client.post(confirmation).headers["Location"] == reverse("home")
     assert not ChatSession.objects.exists()
     assert client.get(address(session)).status_code == 404
+
+
+def test_the_confirmation_speaks_of_a_run_only_if_one_is_going_on(
+    client: Client, session: ChatSession
+) -> None:
+    confirmation = reverse("session_delete", args=[session.pk])
+    run = run_in(session)
+    assert "run that is going on is stopped" in client.get(confirmation).content.decode()
+    complete(run)
+    assert "going on" not in client.get(confirmation).content.decode()
+
+
+def test_the_confirmation_has_one_heading(client: Client, session: ChatSession) -> None:
+    confirmation = reverse("session_delete", args=[session.pk])
+    page = client.get(confirmation).content.decode()
+    assert re.findall(r"<(h[12])[^>]*>Delete ", page) == ["h1"]
+    part = client.get(confirmation, headers=HTMX).content.decode()
+    assert re.findall(r"<(h[12])[^>]*>Delete ", part) == ["h2"]
+
+
+def test_the_page_of_all_sessions_says_their_chain_and_time_with_one_query_for_all(
+    client: Client, alice: User, session: ChatSession
+) -> None:
+    assert session.chain is not None
+    address = reverse("session_search")
+    with CaptureQueriesContext(connection) as one:
+        page = client.get(address).content.decode()
+    assert f"<span>{session.chain.name}</span>" in page
+    assert f'<time datetime="{session.active_at:%Y-%m-%dT%H:%M}' in page
+    for _ in range(4):
+        session_of(alice)
+    with CaptureQueriesContext(connection) as many:
+        client.get(address)
+    assert len(many) == len(one)
+
+
+def test_a_search_on_the_page_keeps_what_its_rows_say(client: Client, session: ChatSession) -> None:
+    address = reverse("session_search")
+    assert f'hx-get="{address}?page"' in client.get(address).content.decode()
+    assert "<time" in client.get(f"{address}?page&q=", headers=HTMX).content.decode()
+    assert "<time" not in client.get(f"{address}?q=", headers=HTMX).content.decode()
+
+
+def test_a_search_without_a_match_leads_back_to_all(client: Client, session: ChatSession) -> None:
+    page = client.get(reverse("session_search"), {"q": "heron"}).content.decode()
+    assert "No sessions match “heron”." in page
+    assert f'<a href="{reverse("session_search")}">Show all</a>' in page
 
 
 def test_the_confirmation_comes_as_a_part_for_the_dialog(client: Client, session: ChatSession) -> None:

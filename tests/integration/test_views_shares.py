@@ -15,7 +15,15 @@ from django.urls import reverse
 from chains import actions
 from chains.actions.shares import MAX_LINKS
 from chains.models import ChatSession, Run, RunShare, StepAttempt, User
-from tests.integration.pages_cast import attempt, chain_of, complete, run_in, session_of
+from tests.integration.pages_cast import (
+    SETUP,
+    attempt,
+    chain_of,
+    complete,
+    fail_by_setup,
+    run_in,
+    session_of,
+)
 from tests.pictures import picture
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +142,15 @@ class TestWhoeverHasALink:
         assert "change it." in page
         assert "secret prompt" not in page
         assert "secret prompt" in shown(actions.share_run(run=run, shows_prompts=True))
+
+    def test_is_not_told_how_the_site_is_set_up(self, session: ChatSession):
+        run = fail_by_setup(run_in(session))
+        for shows_prompts in (False, True):
+            page = shown(actions.share_run(run=run, shows_prompts=shows_prompts))
+            for words in ("The provider refused the key.", "The provider could not be reached."):
+                # Of the run, of the agent, and in what the next one was told.
+                assert page.count(words) == 2 + shows_prompts
+            assert not [words for words in SETUP if words in page]
 
 
 class TestPrompts:

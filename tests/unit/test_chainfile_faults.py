@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,22 @@ def test_a_check_of_ones_own_sees_the_rest_of_a_faulty_file():
         parse_chain_file(json.dumps(document), check=check)
     assert [fault.path for fault in caught.value.faults] == ["slug", "agents[0].model"]
     assert seen[0].name == document["name"]
+
+
+def test_a_check_sees_the_models_of_a_file_whose_agents_cannot_be_read():
+    seen: list[str] = []
+
+    def check(file: ChainFile) -> list[FileFault]:
+        seen.extend(agent.model for agent in file.agents)
+        return [FileFault("agents[0].model", "is not here")]
+
+    agents: list[Any] = [an_agent(model="nobody/nothing"), "Ben", {"name": 3}, {"model": "a\0/b"}]
+    with pytest.raises(ChainFileError) as caught:
+        parse_chain_file(json.dumps(a_file(*agents)), check=check)
+    assert seen == ["nobody/nothing", "default", "default", "default"]
+    found = [fault.path for fault in caught.value.faults]
+    assert found[0] == "agents[0].model"
+    assert {"agents[1]", "agents[2].name", "agents[2].model"} <= set(found)
 
 
 def test_a_deeply_nested_value_is_a_fault_like_any_other():

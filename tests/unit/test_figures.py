@@ -15,10 +15,10 @@ SOME, UNKNOWN = Decimal("0.0123"), None
     ("costs", "said"),
     [
         ([SOME], "$0.0123"),
-        ([SOME, UNKNOWN, UNKNOWN], "$0.0123 + 2 unknown"),
-        ([UNKNOWN, UNKNOWN], "2 unknown"),
+        ([SOME, UNKNOWN, UNKNOWN], "$0.0123 + unknown for 2 calls"),
+        ([UNKNOWN, UNKNOWN], "unknown for 2 calls"),
         ([Decimal(0), Decimal(0)], "$0"),
-        ([Decimal(0), UNKNOWN], "$0 + 1 unknown"),
+        ([Decimal(0), UNKNOWN], "$0 + unknown for 1 call"),
         ([Decimal("0.00000012")], "< $0.0001"),
         ([Decimal("1234.5678")], "$1,234.57"),
         ([], "$0"),

@@ -8,9 +8,11 @@ from itertools import pairwise
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from chains.rendering.blocks import LIST_PIECE, TABLE_PIECE
 from chains.rendering.markdown import MarkdownStream, Snapshot, Update, render, render_blocks
+from chains.rendering.syntax import parser
 
 PARAGRAPH = "Some *plain* words that go on for a while, with `code`, and then end. " * 5 + "\n\n"
 ITEM = "- an item with **some** words in it, and a few more after that\n"
@@ -100,6 +102,28 @@ def test_an_answer_that_comes_in_small_pieces_ends_as_a_fresh_page(text: str, si
     step = size * (1 + len(text) // 300)
     chunks = [text[at : at + step] for at in range(0, len(text), step)]
     assert streamed(chunks).blocks == render_blocks(text, name="s1")
+
+
+MARKS = "_*~`$!:&<>[](){}\\^-+=#%@|'\"./ \n"
+WORDS = st.lists(
+    st.one_of(
+        FRAGMENTS, st.sampled_from(["snake_case", "a://b", "https://x.y_z", "&lt;", "<a@b.c>", "ä_", "_1"])
+    ),
+    max_size=12,
+).map("".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.one_of(TEXTS, WORDS, st.text(alphabet=MARKS + "aB1ä", max_size=40)))
+@example("http_s://x.y a_https://b.c _a_b_ __a__b__ !a ![x](y) a:b ://")
+def test_what_the_parser_passes_over_begins_nothing(text: str):
+    every_mark = parser.__wrapped__()
+    every_mark.inline.terminator_re = MarkdownIt().inline.terminator_re
+    assert every_mark.inline.terminator_re != parser().inline.terminator_re
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chains.rendering.output.parser", lambda: every_mark)
+        carefully = render_blocks(text)
+    assert render_blocks(text) == carefully
 
 
 @settings(deadline=None, max_examples=50)
