@@ -6,6 +6,8 @@ import { watchStatuses } from "./statuses.js";
 const SWIPE_PX = 56;
 const isPhone = window.matchMedia("(width < 48rem)");
 const isWorking = (column) => ["running", "streaming"].includes(column.dataset.status);
+// Whether somebody began and ended between two looks.
+const hasPassed = ({ before, now }) => before === "pending" && ["completed", "failed", "interrupted"].includes(now);
 const chosen = new WeakSet(); // bands where a person has chosen a card
 
 const expandedOf = (band) => columnsOf(band).find((column) => column.hasAttribute("data-expanded"));
@@ -78,12 +80,16 @@ document.addEventListener(
 );
 
 withBands(choose);
-// Whoever chose nothing is led through the run: to the next one who writes when the unfolded one has ended.
+// Whoever chose nothing is led through the run: to the next one who writes when the unfolded one has ended, else to
+// the last of those who were too quick to be seen writing.
 watchStatuses((changes) => {
+  const passed = new Set(changes.filter(hasPassed).map(({ element }) => element));
   for (const band of new Set(changes.map(({ element }) => element.closest("[data-run]")))) {
     const current = expandedOf(band);
-    const next = columnsOf(band).find(isWorking);
-    if (next && !chosen.has(band) && !(current && isWorking(current))) expand(next);
+    if (chosen.has(band) || (current && isWorking(current))) continue;
+    const columns = columnsOf(band);
+    const next = columns.find(isWorking) ?? columns.findLast((one) => passed.has(one));
+    if (next) expand(next);
   }
 });
 document.addEventListener("click", ({ target }) => {

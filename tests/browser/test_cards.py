@@ -12,6 +12,7 @@ from tests.browser.stage import Stage
 from tests.browser.test_columns import ENDLESS, LONG, SCROLL, answer, tab
 from tests.browser.test_widths import PHONE
 from tests.browser.window import article, open_chain, send, until, wait_for_end
+from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
 
@@ -69,3 +70,20 @@ def test_a_card_that_ended_while_it_was_folded_is_read_from_its_beginning(
     assert answer(phone, "Ben").evaluate(SEEN)[0] == "Line 0 of many."
     phone.get_by_role("button", name="Stop", exact=True).tap()
     wait_for_end(phone, "cancelled")
+
+
+def test_who_began_and_ended_between_two_looks_is_unfolded(window: Callable[..., Page], stage: Stage):
+    slow = Script(text="It is.", first=0.7)
+    stage.play(Ada=slow, Ben=slow, Dan=Script(text="Well."))
+    phone = window(**PHONE)
+    open_chain(phone, "Panel")
+    for question in ("Is it?", "Is it now?", "And now?"):
+        send(phone, question)
+        wait_for_end(phone)
+        expect(article(phone, "Dan")).to_have_attribute("data-expanded", "true")
+    # Whoever chose a card stays there.
+    send(phone, "And at last?")
+    expect(phone.locator("[data-strip]")).to_have_count(4)
+    tab(phone, "Ben").tap()
+    wait_for_end(phone)
+    expect(article(phone, "Ben")).to_have_attribute("data-expanded", "true")
