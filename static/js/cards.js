@@ -6,8 +6,8 @@ import { watchStatuses } from "./statuses.js";
 const SWIPE_PX = 56;
 const isPhone = window.matchMedia("(width < 48rem)");
 const isWorking = (column) => ["running", "streaming"].includes(column.dataset.status);
-// Whether somebody began and ended between two looks.
-const hasPassed = ({ before, now }) => before === "pending" && ["completed", "failed", "interrupted"].includes(now);
+const ENDED = ["completed", "failed", "interrupted"];
+const isAfter = (column, other) => Number(column.dataset.stage) > Number(other.dataset.stage);
 const chosen = new WeakSet(); // bands where a person has chosen a card
 
 const expandedOf = (band) => columnsOf(band).find((column) => column.hasAttribute("data-expanded"));
@@ -40,10 +40,11 @@ function toggle(column) {
   else expand(column);
 }
 
-// What a reader wants to see first: who writes, else the last who had something to say.
+// What a reader wants to see first: who writes, else the last who had something to say, also where it is yet to come.
 function choose(band) {
   const columns = columnsOf(band);
-  const first = columns.find(isWorking) ?? columns.findLast((one) => one.querySelector("[data-answer]").firstElementChild);
+  const hasSaid = (column) => ENDED.includes(column.dataset.status) || column.querySelector("[data-answer]").firstElementChild;
+  const first = columns.find(isWorking) ?? columns.findLast(hasSaid);
   if (first) expand(first);
 }
 
@@ -81,14 +82,14 @@ document.addEventListener(
 
 withBands(choose);
 // Whoever chose nothing is led through the run: to the next one who writes when the unfolded one has ended, else to
-// the last of those who were too quick to be seen writing.
+// the last one of a later stage, who was too quick to be seen writing.
 watchStatuses((changes) => {
-  const passed = new Set(changes.filter(hasPassed).map(({ element }) => element));
+  const ended = new Set(changes.filter(({ now }) => ENDED.includes(now)).map(({ element }) => element));
   for (const band of new Set(changes.map(({ element }) => element.closest("[data-run]")))) {
     const current = expandedOf(band);
     if (chosen.has(band) || (current && isWorking(current))) continue;
     const columns = columnsOf(band);
-    const next = columns.find(isWorking) ?? columns.findLast((one) => passed.has(one));
+    const next = columns.find(isWorking) ?? columns.findLast((one) => ended.has(one) && (!current || isAfter(one, current)));
     if (next) expand(next);
   }
 });

@@ -126,6 +126,17 @@ for (const kind of ["wheel", "pointerdown", "pointermove", "touchmove", "keydown
     { capture: true, passive: true },
   );
 }
+// The wheel turned upwards: text that is written before the browser scrolls must not take the reader back to the end.
+document.addEventListener(
+  "wheel",
+  ({ target, deltaY }) => {
+    const answer = target.closest?.("[data-answer]");
+    if (!answer || deltaY >= 0 || answer.scrollTop <= 0) return;
+    places.set(answer, { top: answer.scrollTop, follows: false });
+    showJump(answer);
+  },
+  { capture: true, passive: true },
+);
 for (const kind of ["wheel", "pointerdown", "keydown"]) {
   document.addEventListener(
     kind,

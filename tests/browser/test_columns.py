@@ -279,6 +279,24 @@ def test_a_drag_that_begins_on_a_button_or_in_an_answer_moves_nothing(page: Page
         assert page.evaluate(NAMES) == ["Ada", "Ben", "Cleo", "Dan"]
 
 
+def test_text_that_comes_between_the_turn_of_the_wheel_and_the_scroll_does_not_take_the_reader_back(
+    page: Page, stage: Stage
+):
+    stage.play(Ada=LONG, Ben=LONG)
+    open_chain(page, "Pair")
+    send(page, "Write much")
+    text = answer(page, "Ada")
+    until(page, lambda: text.evaluate(SCROLL)[1] > 600)
+    # The browser tells of the wheel first, and scrolls when it comes to it.
+    text.dispatch_event("wheel", {"deltaY": -300})
+    top = text.evaluate(SCROLL)[0]
+    until(page, lambda: text.evaluate(SCROLL)[1] > top + 200)
+    assert text.evaluate(SCROLL)[0] == top
+    expect(article(page, "Ada").get_by_role("button", name="Jump to latest")).to_be_visible()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    wait_for_end(page, "cancelled")
+
+
 def test_what_moves_a_text_without_its_reader_does_not_end_its_following(page: Page, stage: Stage):
     stage.play(Ada=replace(LONG, fault=Fault.STALL, after=200), Ben=LONG)
     open_chain(page, "Pair")
