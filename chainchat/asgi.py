@@ -9,8 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chainchat.settings")
 pages = get_asgi_application()
 
 # Consumers import models: only after Django is set up.
-from chainchat.turns import in_turn  # noqa: E402
 from chains import routing, static_files  # noqa: E402
+from chains.turns import in_turn  # noqa: E402
 
 application = ProtocolTypeRouter(
     {

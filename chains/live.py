@@ -14,7 +14,9 @@ from typing import Any
 import orjson
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.db import close_old_connections
 
+from chains import turns
 from chains.engine import killpoints
 from chains.engine.events import (
     AttemptEnded,
@@ -33,6 +35,8 @@ logger = logging.getLogger("chains.live")
 
 RUN_CHANNEL = "chain-runs"
 FRAME_S = 0.04
+# A process that comes late to a frame has too much to do: the next one is so many times later, up to a limit.
+GIVE_WAY, SLOWEST_FRAME_S = 4.0, 0.5
 HEARTBEAT_S = 1.0
 # Code points of an attempt's reasoning that are shown live; the rest is there when the attempt has ended.
 REASONING_LIMIT = 64_000
@@ -119,6 +123,7 @@ class SessionSender:
         self._begun: set[tuple[str, int, int]] = set()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._pause = FRAME_S
         self._closing = False
         self._task = asyncio.create_task(self._send_all(), name=f"live-{self._group}")
 
@@ -154,7 +159,7 @@ class SessionSender:
             self._begun.add(key)
             self._soon()
         else:
-            self._within(FRAME_S)
+            self._within(self._pause)
 
     def _move_texts(self) -> None:
         for (kind, step, attempt), (run, offset, pieces) in self._texts.items():
@@ -185,6 +190,8 @@ class SessionSender:
     def _take(self) -> list[Notice]:
         self._wake.clear()
         if self._timer:
+            late = max(0.0, asyncio.get_running_loop().time() - self._timer.when())
+            self._pause = min(FRAME_S + GIVE_WAY * late, SLOWEST_FRAME_S)
             self._timer.cancel()
             self._timer = None
         self._move_texts()
@@ -227,7 +234,11 @@ def hint_execute(run_id: int) -> None:
     """Tell the workers that a run waits. They would find it by themselves within seconds."""
     beginnings.expect(run_id)
     _hint(lambda layer: layer.send(RUN_CHANNEL, {"type": "run.execute", "run": run_id}))
-    beginnings.wait(run_id)
+    # Messages that wait are accepted before the page is drawn that answers this one. Meanwhile it holds no
+    # connection of the pool.
+    close_old_connections()
+    with turns.aside():
+        beginnings.wait(run_id)
 
 
 def hint_stop(run_id: int) -> None:

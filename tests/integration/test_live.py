@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -120,6 +121,26 @@ async def test_later_words_of_all_columns_are_gathered_into_one_frame(sender: Se
         await asyncio.sleep(FRAME_S / 40)
     assert await ear.hear() == [["text", 5, 1, 1, 1, "b" * 10], ["text", 5, 2, 1, 1, "b" * 10]]
     assert loop.time() - began >= FRAME_S * 0.9
+
+
+async def test_a_process_that_comes_late_to_its_frames_sends_fewer_until_it_has_time_again(
+    sender: SessionSender, ear: Ear
+):
+    loop = asyncio.get_running_loop()
+
+    async def pause(offset: int) -> float:
+        began = loop.time()
+        sender.emit(delta(offset, "x"))
+        await ear.hear()
+        return loop.time() - began
+
+    await pause(0)
+    sender.emit(delta(1, "x"))
+    loop.call_soon(time.sleep, FRAME_S * 3)
+    await ear.hear()
+    slow = await pause(2)
+    assert slow > FRAME_S * 4
+    assert min([await pause(number) for number in range(3, 9)]) < slow / 2
 
 
 async def test_frames_are_few_however_many_deltas_come(sender: SessionSender, ear: Ear):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import Any
 
+import asgiref.sync
 import pytest
 
-from chainchat.turns import Application, Message, Receive, Send, in_turn
+from chains.turns import Application, Message, Receive, Send, aside, in_turn
 from tests.unit.engine_cast import until
 
 
@@ -36,7 +39,9 @@ async def unheard(message: Message) -> None:
     pass
 
 
-def ask(answer: Application, path: str = "/", *more: asyncio.Event) -> asyncio.Task[None]:
+def ask(
+    answer: Application, path: str = "/", *more: asyncio.Event, method: str = "GET"
+) -> asyncio.Task[None]:
     """Send a request; with events its body comes in pieces, each when its event is set."""
     left = list(more)
 
@@ -46,7 +51,7 @@ def ask(answer: Application, path: str = "/", *more: asyncio.Event) -> asyncio.T
         return {"type": "http.request", "body": b"x", "more_body": bool(left)}
 
     async def request() -> None:
-        await answer({"type": "http", "path": path}, receive, unheard)
+        await answer({"type": "http", "path": path, "method": method}, receive, unheard)
 
     return asyncio.create_task(request())
 
@@ -118,3 +123,105 @@ async def test_programs_that_wait_for_a_run_take_no_place():
     await until(lambda: pages.drawing == 9)
     pages.ready.set()
     await asyncio.gather(page, *waiting)
+
+
+async def test_what_is_sent_does_not_wait_for_pages():
+    pages = Pages()
+    answer = in_turn(pages, at_once=1, sent=2, hold=60)
+    asked = [ask(answer) for _ in range(3)]
+    await until(lambda: pages.drawing == 1)
+    asked += [ask(answer, method="POST") for _ in range(3)]
+    await until(lambda: pages.drawing == 3)
+    await asyncio.sleep(0.02)
+    assert pages.drawing == 3
+    pages.ready.set()
+    await asyncio.gather(*asked)
+    assert pages.drawn == 6
+
+
+class Writing:
+    """Writes for each request, steps aside, and draws; what happened stands in ``told``."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.go_on = threading.Event()
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await asgiref.sync.sync_to_async(self.answer, thread_sensitive=False)()
+
+    def answer(self) -> None:
+        self.told.append("written")
+        with aside():
+            assert self.go_on.wait(10)
+        self.told.append("drawn")
+
+
+async def test_all_that_waits_is_written_before_anything_of_it_is_drawn():
+    pages = Writing()
+    answer = in_turn(pages, at_once=1, hold=60)
+    asked = [ask(answer) for _ in range(5)]
+    # With the place kept the second one would wait for the first.
+    await until(lambda: len(pages.told) == 5)
+    pages.go_on.set()
+    await asyncio.gather(*asked)
+    assert pages.told == ["written"] * 5 + ["drawn"] * 5
+    await ask(answer)
+
+
+async def test_a_page_is_drawn_in_its_place_also_after_it_stepped_aside():
+    drawing = 0
+    most = 0
+    go_on = threading.Event()
+
+    def draw() -> None:
+        nonlocal drawing, most
+        with aside():
+            assert go_on.wait(10)
+        drawing += 1
+        most = max(most, drawing)
+        time.sleep(0.01)
+        drawing -= 1
+
+    async def pages(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await asgiref.sync.sync_to_async(draw, thread_sensitive=False)()
+
+    answer = in_turn(pages, at_once=2, sent=4, hold=60)
+    asked = [ask(answer, method="POST") for _ in range(4)]
+    await asyncio.sleep(0.05)
+    go_on.set()
+    await asyncio.gather(*asked)
+    assert most <= 2
+
+
+async def test_a_thread_waits_no_longer_for_its_place_when_its_request_is_over():
+    left = threading.Event()
+
+    def draw() -> None:
+        with aside():
+            pass
+        left.set()
+
+    async def pages(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        if scope["path"] == "/slow":
+            await asyncio.Event().wait()
+        await asgiref.sync.sync_to_async(draw, thread_sensitive=False)()
+
+    answer = in_turn(pages, at_once=1, hold=60)
+    asked = ask(answer)
+    slow = ask(answer, "/slow")
+    await asyncio.sleep(0.05)
+    assert not left.is_set()
+    asked.cancel()
+    await asyncio.to_thread(left.wait, 10)
+    assert left.is_set()
+    slow.cancel()
+    await asyncio.gather(asked, slow, return_exceptions=True)
+    await ask(answer)
+
+
+def test_outside_of_a_request_nobody_steps_aside():
+    with aside():
+        pass
