@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from importlib import import_module
 from typing import Any
+from weakref import WeakSet
 
 import orjson
 from channels.auth import get_user
@@ -34,7 +35,9 @@ HEARTBEAT_S = 20.0
 LOGGED_OUT, NOT_YOURS, RESTART = 4001, 4003, 4012
 
 viewers = Viewers()
-sockets: set[SessionConsumer] = set()
+sockets: set[SessionConsumer] = set()  # those that watch
+# Accepted, and not yet told whether they may watch. One that breaks in that moment is never heard of again.
+at_the_door: WeakSet[SessionConsumer] = WeakSet()
 
 
 class RunConsumer(AsyncConsumer):
@@ -97,10 +100,12 @@ class SessionConsumer(AsyncWebsocketConsumer):
         # Changes build upon each other: before its first full columns a window can use none.
         self._is_behind = True
         self._is_asking = False
+        at_the_door.add(self)
         await self.accept()
         if code := await self._reason_to_close():
             await self.close(code=code)
             return
+        at_the_door.discard(self)
         sockets.add(self)
         self._tasks["access"] = asyncio.create_task(self._watch_access(), name="socket-access")
         self._tasks["beat"] = asyncio.create_task(self._beat(), name="socket-beat")
@@ -108,6 +113,7 @@ class SessionConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         """Leave the viewer and end what this socket began."""
         sockets.discard(self)
+        at_the_door.discard(self)
         for task in self._tasks.values():
             task.cancel()
         if self._viewer:

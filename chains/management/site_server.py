@@ -16,7 +16,7 @@ from django.conf import settings
 
 from chainchat.asgi import application
 from chains import health
-from chains.consumers import sockets
+from chains.consumers import at_the_door, sockets
 from chains.heartbeat import Heartbeat
 from chains.hosting import RunHost
 from chains.management.signals import on_signal
@@ -136,5 +136,5 @@ async def close_sockets() -> None:
     await asyncio.gather(*(window.restart(spread_ms=spread) for window in windows), return_exceptions=True)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_LIMIT_S):
-            while sockets:  # noqa: ASYNC110 - each leaves when its own handler ends
+            while sockets or at_the_door:  # noqa: ASYNC110 - each leaves when its own handler ends
                 await asyncio.sleep(0.01)

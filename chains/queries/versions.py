@@ -94,7 +94,7 @@ def _summary(versions: Sequence[ChainVersion], place: int) -> str:
     """Say what a version changed, in a line."""
     if place + 1 == len(versions):
         count = len(versions[place].agents.all())
-        return f"The first version, with {count} agent{'' if count == 1 else 's'}."
+        return f"The first version, with {count} agent{'' if count == 1 else 's'}"
     changes = differences(versions[place + 1], versions[place])
     shown = [f"{change.name} {change.kind}" for change in changes[:SHOWN_CHANGES]]
     more = len(changes) - len(shown)

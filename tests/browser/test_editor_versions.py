@@ -118,7 +118,7 @@ def test_versions_are_compared_and_name_the_sessions_that_ran_them(editor: OpenE
 
     expect(row(page, 2)).to_contain_text("current")
     expect(row(page, 2)).to_contain_text("Ada changed")
-    expect(row(page, 1)).to_contain_text("The first version, with 1 agent.")
+    expect(row(page, 1)).to_contain_text("The first version, with 1 agent")
     expect(change(page, "changed", "Ada").locator("del")).to_have_text("Two")
     expect(change(page, "changed", "Ada").locator("ins")).to_have_text("Three")
     page.locator("select[name=before]").select_option("v1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -19,9 +20,17 @@ from django.urls import path
 
 from chains import actions, frames, health
 from chains.chainfile import ChainFile, ChainFileAgent
-from chains.consumers import MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES, RESTART, SessionConsumer, sockets
+from chains.consumers import (
+    MAX_UNACKNOWLEDGED,
+    MAX_UNACKNOWLEDGED_BYTES,
+    RESTART,
+    SessionConsumer,
+    at_the_door,
+    sockets,
+)
 from chains.engine.plan import ConnectionType
 from chains.hosting import RunHost
+from chains.management.site_server import close_sockets
 from chains.models import AgentStep, ChatSession, LanguageModel, Provider, StepAttempt, User
 from chains.rendering.markdown import MarkdownStream
 from chains.routing import websocket
@@ -480,6 +489,28 @@ class TestPages:
         window = await window_of(alice, answer.session.pk)
         await window.open()
         assert await window.closed() == RESTART
+
+    async def test_a_server_that_goes_waits_for_a_window_that_is_being_let_in(
+        self, alice: User, answer: Answering, window_of: OpenWindow, monkeypatch: pytest.MonkeyPatch
+    ):
+        knows = threading.Event()
+
+        def knows_at_last(_: SessionConsumer) -> bool:
+            return knows.wait(10)
+
+        monkeypatch.setattr(SessionConsumer, "_may_watch", knows_at_last)
+        window = await window_of(alice, answer.session.pk)
+        await window.open()
+        await until(lambda: at_the_door)
+        monkeypatch.setattr(health, "_is_leaving", True)
+        going = asyncio.create_task(close_sockets())
+        await asyncio.sleep(0.05)
+        assert not going.done()
+        knows.set()
+        assert await window.closed() == RESTART
+        await window.socket.disconnect()
+        await going
+        assert not at_the_door
 
 
 class TestSignsOfLife:

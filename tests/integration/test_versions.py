@@ -246,7 +246,7 @@ class TestHistory:
         assert [(row.number, row.changed, row.current) for row in rows] == [
             (3, "Chain settings changed", True),
             (2, "Ada changed, Ben removed", False),
-            (1, "The first version, with 3 agents.", False),
+            (1, "The first version, with 3 agents", False),
         ]
 
     def test_it_knows_which_version_the_draft_repeats(self, chain: Chain, draft: ChainVersion):
