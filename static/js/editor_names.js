@@ -74,7 +74,10 @@ function offer(area) {
 function place(area) {
   const caret = caretBox(area);
   const width = list.offsetWidth;
-  const below = caret.bottom + list.offsetHeight + 8 < innerHeight;
+  // In a narrow window the way to the plan lies over the lower edge.
+  const bar = document.querySelector(".aside-toggle");
+  const floor = bar?.offsetHeight ? bar.getBoundingClientRect().top : innerHeight;
+  const below = caret.bottom + list.offsetHeight + 8 < floor;
   list.style.left = `${Math.max(8, Math.min(caret.left, innerWidth - width - 8))}px`;
   list.style.top = `${below ? caret.bottom + 4 : caret.top - list.offsetHeight - 4}px`;
 }

@@ -194,8 +194,8 @@ function conflict(place, sent, { revision, theirs }) {
   state.revision = revision;
   const texts = [...sent].map(([name, mine]) => ({ name, mine, theirs: String(theirs[name] ?? "") }));
   const clashing = texts.filter((text) => text.theirs !== text.mine && text.theirs !== stored.get(controlOf(place, text.name)));
-  notice("This draft was also changed in another window. Its changes are shown here.");
   if (clashing.length) showConflict(place, clashing);
+  else notice("This draft was also changed in another window. Its changes are shown here.");
   document.dispatchEvent(new CustomEvent("editor:stale"));
   return true;
 }
