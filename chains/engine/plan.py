@@ -188,7 +188,9 @@ class _Check:
         if problem:
             yield self._fault(field, f": agents.{slug} names {problem}.")
         elif named is not None and self._may_not_complete(named):
-            yield self._warning(field, f": agents.{slug} is empty if {self.agents[named].name} does not complete.")
+            yield self._warning(
+                field, f": agents.{slug} is empty if {self.agents[named].name} does not complete."
+            )
 
     def _unreachable(self, named: int | None) -> str:
         if named is None:

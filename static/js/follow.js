@@ -1,7 +1,7 @@
 // Each answer scrolls alone and follows its text only while the reader is at its end.
 const END_PX = 24;
 const READERS_MS = 1_000; // so long after an input outside the composer a scroll is the reader's
-const places = new WeakMap(); // answer → { top, follows }
+const places = new WeakMap(); // answer → { top, follows, leftAt: when its reader turned the wheel upwards }
 const passages = new WeakMap(); // answer → what was read in it when it was last out of sight
 
 // A column that takes its room again has its text a moment later.
@@ -54,7 +54,9 @@ let inputAt = -Infinity;
 const isReaders = () => performance.now() - inputAt < READERS_MS;
 
 function scrolled(answer) {
-  const { top, follows } = placeOf(answer);
+  const { top, follows, leftAt } = placeOf(answer);
+  // This tells of how it came to the end before its reader left it.
+  if (performance.now() - leftAt < READERS_MS && answer.scrollTop >= top) return;
   if (follows && answer.scrollTop < top && !atEnd(answer) && !isReaders()) return toEnd(answer);
   // Text that comes in between also leaves the end behind: only a move upwards is the reader's.
   const stays = atEnd(answer) || (follows && answer.scrollTop >= top);
@@ -131,8 +133,10 @@ document.addEventListener(
   "wheel",
   ({ target, deltaY }) => {
     const answer = target.closest?.("[data-answer]");
-    if (!answer || deltaY >= 0 || answer.scrollTop <= 0) return;
-    places.set(answer, { top: answer.scrollTop, follows: false });
+    if (!answer) return;
+    if (deltaY > 0) delete places.get(answer)?.leftAt;
+    if (deltaY >= 0 || answer.scrollTop <= 0) return;
+    places.set(answer, { top: answer.scrollTop, follows: false, leftAt: performance.now() });
     showJump(answer);
   },
   { capture: true, passive: true },

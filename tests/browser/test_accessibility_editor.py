@@ -15,7 +15,8 @@ from tests.browser.test_admin import BOSS, PROMOTE
 from tests.browser.window import article, follow, open_chain, send, wait_for_end
 from tests.loopback.script import Script
 
-pytestmark = pytest.mark.once
+# Axe looks at many states, each in four looks.
+pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
 
 ENDLESS = Script(tokens=4_000, tps=40)
 ADMIN = (

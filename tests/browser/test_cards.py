@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.stage import Stage
-from tests.browser.test_columns import ENDLESS, LONG, SCROLL, answer, tab
+from tests.browser.test_columns import ENDLESS, LONG, SCROLL, answer, look_back, tab
 from tests.browser.test_widths import PHONE
 from tests.browser.window import article, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
@@ -39,10 +39,7 @@ def test_a_folded_card_shows_the_newest_of_its_text_and_once_it_has_ended_the_be
     article(phone, "Ben").get_by_role("heading").click()
     until(phone, lambda: (seen := ben.evaluate(SCROLL))[1] - seen[0] < 24)
     until(phone, lambda: ada.evaluate(SEEN)[-1:] == [ada.evaluate(LAST)])
-    ben.hover()
-    phone.mouse.wheel(0, -300)
-    expect(article(phone, "Ben").get_by_role("button", name="Jump to latest")).to_be_visible()
-    read = ben.evaluate(SEEN)
+    read = look_back(phone, "Ben", 300).evaluate(SEEN)
     phone.get_by_role("button", name="Stop", exact=True).click()
     wait_for_end(phone, "cancelled")
     assert ada.evaluate(SEEN)[0] == "Line 0 of many."

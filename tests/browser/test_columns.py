@@ -29,6 +29,13 @@ NAMES = """() => [...document.querySelectorAll("[data-run]:last-child [data-stag
 AT_END = "(text) => text.scrollTop + text.clientHeight > text.scrollHeight - 1"
 STORED = "JSON.stringify(localStorage)"
 GO_BACK = "(row) => { const at = row.scrollLeft; row.scrollLeft = 0; return at; }"
+WATCH = """(answer) => {
+  let last = answer.scrollTop;
+  answer.addEventListener("scroll", () => {
+    answer.wentBack ||= answer.scrollTop < last;
+    last = answer.scrollTop;
+  });
+}"""
 SCROLL = "(answer) => [answer.scrollTop, answer.scrollHeight - answer.clientHeight]"
 
 
@@ -60,6 +67,17 @@ def tab(page: Page, name: str) -> Locator:
     return page.locator("[data-strip]").last.get_by_role("link", name=re.compile(rf"^{name}\b"))
 
 
+def look_back(page: Page, name: str, by: int = 200) -> Locator:
+    """Turn the wheel upwards over an answer, and return its text once it stands there."""
+    text = answer(page, name)
+    text.evaluate(WATCH)
+    text.hover()
+    page.mouse.wheel(0, -by)
+    until(page, lambda: text.evaluate("(answer) => answer.wentBack"))
+    expect(article(page, name).get_by_role("button", name="Jump to latest")).to_be_visible()
+    return text
+
+
 def test_each_scrolls_alone_and_follows_its_text_while_the_reader_is_at_its_end(page: Page, stage: Stage):
     stage.play(Ada=LONG, Ben=LONG)
     open_chain(page, "Pair")
@@ -67,10 +85,7 @@ def test_each_scrolls_alone_and_follows_its_text_while_the_reader_is_at_its_end(
     until(page, lambda: all(answer(page, name).evaluate(SCROLL)[1] > 300 for name in ("Ada", "Ben")))
     jump = article(page, "Ada").get_by_role("button", name="Jump to latest")
     expect(jump).to_be_hidden()
-    answer(page, "Ada").hover()
-    page.mouse.wheel(0, -200)
-    expect(jump).to_be_visible()
-    place, _ = answer(page, "Ada").evaluate(SCROLL)
+    place, _ = look_back(page, "Ada").evaluate(SCROLL)
     grown = answer(page, "Ada").evaluate(SCROLL)[1]
     until(page, lambda: answer(page, "Ada").evaluate(SCROLL)[1] > grown + 100)
     # What is read stays where it is, while the neighbour goes on to follow.
@@ -120,11 +135,8 @@ def test_what_a_window_missed_comes_with_the_end_and_leaves_the_places(page: Pag
     send(page, "Write much")
     for name in ("Ada", "Ben"):
         until(page, partial(lambda text: text.evaluate(SCROLL)[0] > 300, answer(page, name)))
-    answer(page, "Ben").hover()
-    page.mouse.wheel(0, -200)
-    expect(article(page, "Ben").get_by_role("button", name="Jump to latest")).to_be_visible()
+    read = look_back(page, "Ben").evaluate(SCROLL)[0]
     gaps.is_torn = True
-    read = answer(page, "Ben").evaluate(SCROLL)[0]
     wait_for_end(page)
     for name in ("Ada", "Ben"):
         expect(answer(page, name)).to_contain_text(LINES[399])
@@ -309,9 +321,7 @@ def test_what_moves_a_text_without_its_reader_does_not_end_its_following(page: P
     jump = article(page, "Ada").get_by_role("button", name="Jump to latest")
     expect(jump).to_be_hidden()
     # Nor does what moves it right after its reader has jumped to the end.
-    text.hover()
-    page.mouse.wheel(0, -200)
-    expect(jump).to_be_visible()
+    look_back(page, "Ada")
     jump.evaluate(
         """(jump) => {
           const answer = jump.parentElement.querySelector("[data-answer]");
@@ -338,10 +348,7 @@ def test_what_is_dragged_keeps_its_place_in_its_text(page: Page, stage: Stage):
     until(page, lambda: answer(page, "Ada").evaluate(SCROLL)[1] > grown + 100)
     until(page, lambda: (seen := answer(page, "Ada").evaluate(SCROLL))[1] - seen[0] < 24)
     expect(article(page, "Ada").get_by_role("button", name="Jump to latest")).to_be_hidden()
-    answer(page, "Ada").hover()
-    page.mouse.wheel(0, -200)
-    expect(article(page, "Ada").get_by_role("button", name="Jump to latest")).to_be_visible()
-    place, _ = answer(page, "Ada").evaluate(SCROLL)
+    place, _ = look_back(page, "Ada").evaluate(SCROLL)
     drag(page, "Ada", onto="Ben")
     assert page.evaluate(NAMES) == ["Ada", "Ben"]
     assert answer(page, "Ada").evaluate(SCROLL)[0] == place
