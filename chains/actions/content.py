@@ -166,5 +166,5 @@ def _missing(agents: Sequence[ChainFileAgent], places: Sequence[int]) -> list[Fi
 
 def _not_there(label: str, known: Sequence[str]) -> str:
     near = get_close_matches(label, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else "set its provider's key, or run manage.py sync_models"
+    hint = f"did you mean {near[0]}?" if near else "choose another model, or ask an administrator to add it"
     return f"{label} is not in the catalogue; {hint}"

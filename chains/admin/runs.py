@@ -51,7 +51,7 @@ class StepInline(ReadOnly, Texts, admin.TabularInline):
         rows = (
             (_link("stepattempt", call.pk, call.number), _how_it_went(call)) for call in step.attempts.all()
         )
-        return format_html_join("", '<div class="call">{} {}</div>', rows)
+        return format_html_join("", '<span class="call">{} {}</span>', rows)
 
 
 class AttemptInline(ReadOnly, Texts, admin.TabularInline):

@@ -23,8 +23,7 @@ from tests.browser.test_first_visit import PASSWORD, sign_up
 from tests.browser.window import article, follow, open_chain, send, until, wait_for_end
 from tests.loopback.script import Fault, Script
 
-# Axe looks at many states, each in four looks.
-pytestmark = [pytest.mark.once, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.once
 
 ENTRANCES = (
     "/welcome/",

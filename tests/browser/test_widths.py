@@ -92,6 +92,20 @@ def test_no_answer_and_no_title_makes_a_session_wider_than_its_window(
     assert sidebar.evaluate("bar => bar.scrollWidth - bar.clientWidth") <= 0
 
 
+def test_on_a_phone_a_long_name_of_a_chain_leaves_the_buttons_of_the_composer_their_room(phone: Page):
+    phone.goto("/")
+    phone.get_by_role("button", name="Research briefing").click()
+    phone.wait_for_url("**/sessions/*/")
+    form = phone.locator("[data-composer]").bounding_box()
+    button = phone.get_by_role("button", name="Send", exact=True).bounding_box()
+    chain = phone.locator(".composer-chain select").bounding_box()
+    assert form
+    assert button
+    assert chain
+    assert chain["x"] + chain["width"] <= button["x"]
+    assert button["x"] + button["width"] <= form["x"] + form["width"]
+
+
 def test_on_a_phone_cards_stand_below_one_another_and_a_tap_unfolds_them(stage: Stage, phone: Page):
     stage.play(Ada=Script(tokens=400), Ben=Script(tokens=400))
     open_chain(phone, "Pair")

@@ -131,7 +131,7 @@ class TestImporting:
         assert first.path == "agents[0].model"
         assert "did you mean simulated/fast?" in first.message
         assert second.path == "agents[2].model"
-        assert "sync_models" in second.message
+        assert "ask an administrator" in second.message
 
     def test_a_faulty_file_changes_nothing_of_the_chain_that_is_there(self, alice: User, file: ChainFile):
         actions.import_chain(owner=alice, file=file)
