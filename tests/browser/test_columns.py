@@ -79,7 +79,7 @@ def look_back(page: Page, name: str, by: int = 200) -> Locator:
 
 
 def test_each_scrolls_alone_and_follows_its_text_while_the_reader_is_at_its_end(page: Page, stage: Stage):
-    stage.play(Ada=LONG, Ben=LONG)
+    stage.play(Ada=ENDLESS, Ben=ENDLESS)
     open_chain(page, "Pair")
     send(page, "Write much")
     until(page, lambda: all(answer(page, name).evaluate(SCROLL)[1] > 300 for name in ("Ada", "Ben")))

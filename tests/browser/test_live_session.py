@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -84,14 +85,16 @@ def test_each_column_has_its_own_agents_words_and_no_others(stage: Stage, page: 
 
 
 def test_states_are_said_in_words_and_dots_and_the_connections_colour(stage: Stage, page: Page):
-    # Each state lasts long enough to be seen on a machine that is busy.
-    waiting = Script(first=3, tokens=80, tps=40)
-    stage.play(Ada=waiting, Ben=waiting, Cleo=waiting, Dan=Script(first=0.2, tokens=120, tps=40))
+    # Each state lasts until it was seen.
+    begins, group_ends, last_ends = Event(), Event(), Event()
+    grouped = Script(begins=begins, ends=group_ends)
+    stage.play(Ada=grouped, Ben=grouped, Cleo=grouped, Dan=Script(ends=last_ends))
     open_chain(page, "Trio")
     send(page, "Say what you do")
     ada, dan = article(page, "Ada"), article(page, "Dan")
     expect(ada.locator(".state-label")).to_have_text("Preparing parallel execution…")
     expect(dan.locator(".state-label")).to_have_text("Waiting for Ada, Ben and Cleo…")
+    begins.set()
     expect(ada.locator(".state-label")).to_have_text("Parallel streaming…")
 
     dots = ada.locator(".dots i")
@@ -103,8 +106,10 @@ def test_states_are_said_in_words_and_dots_and_the_connections_colour(stage: Sta
     assert is_purple(ada, "borderBlockStartColor")
     assert is_purple(ada.locator(".state-label"), "color")
 
+    group_ends.set()
     expect(dan.locator(".state-label")).to_have_text("Streaming…")
     assert 205 <= hue(dan, "borderBlockStartColor") <= 235
+    last_ends.set()
     wait_for_end(page)
     assert [one.label for one in columns(page)] == ["Completed"] * 4
 
@@ -133,7 +138,7 @@ def test_a_stopped_column_hangs_up_while_the_others_finish(stage: Stage, page: P
     hung_up = stage.hang_up_of("Ada")
     expect(article(page, "Ada")).to_have_attribute("data-status", "cancelled")
     assert column(page, "Ada").label == "Stopped"
-    expect(article(page, "Ada")).to_contain_text("upstream connection closed in")
+    expect(article(page, "Ada")).to_contain_text("the connection to the provider was closed within")
     wait_for_end(page)
     assert [one.status for one in columns(page)] == ["cancelled", "completed", "completed", "completed"]
     until(page, lambda: all(stage.calls_of(name)[0].finished for name in ("Ben", "Cleo", "Dan")))
@@ -153,7 +158,7 @@ def test_the_whole_run_is_stopped_with_one_button(stage: Stage, page: Page):
     for name in GROUP:
         stage.hang_up_of(name)
     wait_for_end(page, "cancelled")
-    assert [one.label for one in columns(page)] == ["Stopped", "Stopped", "Stopped", "Skipped"]
+    assert [one.label for one in columns(page)] == ["Stopped", "Stopped", "Stopped", "Not reached"]
     expect(stop).to_be_hidden()
     assert stage.calls_of("Dan") == []
 

@@ -109,8 +109,8 @@ def test_a_runs_page_shows_every_attempt_of_every_step(alice: User):
     failed = attempt(ada, status="failed", error="Acme is overloaded: try again later.", output_tokens=None)
     answered = attempt(ada, number=2, output_tokens=30, cost_usd=Decimal("0.5"))
     html = shown(carol(), page(Run, "change", run.pk))
-    assert f"1</a> failed, {duration_of(failed)}: Acme is overloaded: try again later.</div>" in html
-    assert f"2</a> completed, {duration_of(answered)}, 30 tokens, $0.5000</div>" in html
+    assert f"1</a> failed, {duration_of(failed)}: Acme is overloaded: try again later.</span>" in html
+    assert f"2</a> completed, {duration_of(answered)}, 30 tokens, $0.5000</span>" in html
     for row in (failed, answered, ada, ben):
         assert page(type(row), "change", row.pk) in html
 

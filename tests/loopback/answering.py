@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Iterator
+from threading import Event
 
 from aiohttp import web
 
@@ -70,10 +71,13 @@ class Answer:
         script = self._script
         while len(self._recording.of()) < script.gather:  # noqa: ASYNC110 - calls come in another task each
             await asyncio.sleep(0.01)
+        await _once(script.begins)
         begin = self._clock() + script.first
         words = list(self._words())
         for number, text in enumerate(words):
             await self._wait_until(begin + (number / script.tps if script.tps else 0.0))
+            if number == len(words) - 1:
+                await _once(script.ends)
             if script.fault and number == script.after:
                 return await self._fail()
             await self._write(text)
@@ -158,3 +162,9 @@ class Answer:
         self._call.last_byte_at = now
         if self._call.first_byte_at is None:
             self._recording.note(self._call, first_byte_at=now)
+
+
+async def _once(event: Event | None) -> None:
+    """Wait until a test, which is in another thread, has set it."""
+    while event and not event.is_set():  # noqa: ASYNC110 - asyncio hears nothing of threads' events
+        await asyncio.sleep(0.01)

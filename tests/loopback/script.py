@@ -6,6 +6,7 @@ import dataclasses
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Event
 from typing import Any, get_type_hints
 
 PREFIX = "loop:"
@@ -41,6 +42,8 @@ class Script:
     tag: str = ""
     first: float = 0.0
     tps: float = 0.0
+    begins: Event | None = None  # no word leaves before a test sets it
+    ends: Event | None = None  # the last word waits for it
     gather: int = 0  # no answer begins before so many calls are there, of whatever models
     reasoning: int = 0
     echo: bool = False
