@@ -119,7 +119,7 @@ _KIND_OF_NAME = {
 }
 
 _WHAT_HAPPENED = {
-    ErrorKind.AUTH: "{name} refused the key{status}: check {key}.",
+    ErrorKind.AUTH: "{name} refused the key{status}: an administrator must check {key}.",
     ErrorKind.PERMISSION: "{name} does not permit this{status}: check the account's rights and credit.",
     ErrorKind.NOT_FOUND: "{name} does not know this model or address{status}: check the model's name.",
     ErrorKind.BAD_REQUEST: "{name} did not accept the request{status}: change the agent's settings or input.",

@@ -97,6 +97,12 @@ class Column:
         return self.step.model.name
 
     @property
+    def model_note(self) -> str:
+        """What stands below the agent's name: the model, or whose it is where the agent is named like it."""
+        model = self.step.model
+        return model.provider.name if model.name == self.step.name else model.name
+
+    @property
     def simulated(self) -> bool:
         """Whether the text is made up."""
         return self.step.model.is_simulated
@@ -119,7 +125,12 @@ class Column:
     @property
     def label(self) -> str:
         """Its state in words."""
-        return status_label(parallel=self.parallel, status=self.step.status, waiting_for=self.waiting_for)
+        return status_label(
+            parallel=self.parallel,
+            status=self.step.status,
+            waiting_for=self.waiting_for,
+            skip_reason=self.step.skip_reason,
+        )
 
     @cached_property
     def html(self) -> SafeString:
@@ -236,7 +247,8 @@ def _receipt(attempt: StepAttempt) -> str:
     parts = [f"Stopped after {duration_text(milliseconds_between(attempt.started_at, seen))}"]
     if closed:
         taken = milliseconds_between(seen, closed)
-        parts.append(f"upstream connection closed in {duration_text(taken) if taken else 'less than 1 ms'}")
+        after = duration_text(taken) if taken else "less than 1 ms"
+        parts.append(f"the connection to the provider was closed within {after}")
     kept = attempt.text_length
     received = (
         f"{spoken_count(kept, 'character')} (about {spoken_count(estimated_tokens(kept), 'token')}) kept"

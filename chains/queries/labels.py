@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chains.models.run import StepStatus
+from chains.models.run import SkipReason, StepStatus
 
 _FINAL = {
     StepStatus.COMPLETED: "Completed",
@@ -16,8 +16,10 @@ _FINAL = {
 MAX_NAMED = 3
 
 
-def status_label(*, parallel: bool, status: str, waiting_for: str) -> str:
+def status_label(*, parallel: bool, status: str, waiting_for: str, skip_reason: str = "") -> str:
     """Return the label of a column. ``waiting_for`` names the agents of the stage before, empty for none."""
+    if status == StepStatus.SKIPPED and skip_reason == SkipReason.NOT_REACHED:
+        return SkipReason.NOT_REACHED.label
     if status in _FINAL:
         return _FINAL[StepStatus(status)]
     if status == StepStatus.STREAMING:

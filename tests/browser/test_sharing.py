@@ -170,7 +170,7 @@ def test_a_run_that_goes_on_is_read_as_it_grows(stage: Stage, page: Page, strang
     page.locator("[data-stop=run]").click()
     wait_for_end(page, "cancelled")
     # Nobody does anything: the page comes back by itself.
-    expect(reader.get_by_text("upstream connection closed in")).to_be_visible()
+    expect(reader.get_by_text("the connection to the provider was closed within")).to_be_visible()
     expect(reader.get_by_role("status")).to_have_count(0)
 
 

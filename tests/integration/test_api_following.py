@@ -245,7 +245,9 @@ class TestOtherEnds:
     async def test_a_failed_run_ends_with_its_sentence_and_without_done(
         self, engine: Engine, program: Program
     ):
-        sentence = "Ben (openai/gpt): OpenAI refused the key (401): check OPENAI_API_KEY."
+        sentence = (
+            "Ben (openai/gpt): OpenAI refused the key (401): an administrator must check OPENAI_API_KEY."
+        )
         await engine.end("failed", error=sentence)
 
         assert (await program.ended()).error["message"] == sentence

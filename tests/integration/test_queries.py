@@ -203,7 +203,7 @@ class TestColumns:
             upstream_closed_at=at(1.24),
         )
         assert column_of(run, "ada").receipt == (
-            "Stopped after 1.2 s; upstream connection closed in 40 ms; "
+            "Stopped after 1.2 s; the connection to the provider was closed within 40 ms; "
             "1,312 characters (about 328 tokens) kept."
         )
 

@@ -169,7 +169,9 @@ class TestStopping:
         run = alice.waits(session)
         assert (run.status, run.statuses) == ("cancelled", ["cancelled"] * 4 + ["skipped"])
         for column in run.columns[:4]:
-            assert re.search(r"Stopped after .*; upstream connection closed in .* kept\.", column.words)
+            assert re.search(
+                r"Stopped after .*; the connection to the provider was closed within .* kept\.", column.words
+            )
         assert len(author.provider.calls) == 4
 
     def test_a_column_that_is_stopped_hangs_up_alone_and_the_chain_goes_on_without_it(
@@ -185,7 +187,7 @@ class TestStopping:
         [last] = author.provider.calls_of("last")
         assert hung_up < last.arrived
         assert (run.status, run.statuses) == ("completed", ["cancelled"] + ["completed"] * 4)
-        assert "upstream connection closed in" in run.columns[0].words
+        assert "the connection to the provider was closed within" in run.columns[0].words
         texts = [alice.text_of(column) for column in run.columns]
         assert all_of(FOUR[0], len(texts[0].split())) == texts[0] != ""
         assert texts[1:4] == [all_of(name, 2 * TPS) for name in FOUR[1:]]
@@ -266,7 +268,10 @@ class TestTryingAgain:
         alice.sent(session)
         run = alice.waits(session)
         assert run.status == "failed"
-        assert "OpenAI refused the key (401): check OPENAI_API_KEY." in run.columns[0].words
+        assert (
+            "OpenAI refused the key (401): an administrator must check OPENAI_API_KEY."
+            in run.columns[0].words
+        )
         assert len(author.provider.calls) == 1
         with author.begins("solo") as command:
             said = command.communicate()

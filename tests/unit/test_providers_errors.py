@@ -60,7 +60,10 @@ def test_a_status_has_its_kind(status: int, kind: ErrorKind) -> None:
 
 
 def test_a_refused_key_names_the_variable_to_check():
-    assert refused(401).sentence == "Anthropic refused the key (401): check ANTHROPIC_API_KEY."
+    assert (
+        refused(401).sentence
+        == "Anthropic refused the key (401): an administrator must check ANTHROPIC_API_KEY."
+    )
 
 
 def test_the_providers_own_words_are_quoted():
