@@ -106,6 +106,21 @@ def test_on_a_phone_a_long_name_of_a_chain_leaves_the_buttons_of_the_composer_th
     assert button["x"] + button["width"] <= form["x"] + form["width"]
 
 
+def test_on_a_phone_a_run_in_which_an_agent_failed_says_so_beside_its_menu(phone: Page, stage: Stage):
+    stage.play(Ada=Script(tokens=4), Ben=Script(fault=Fault.STATUS, status=400))
+    open_chain(phone, "Pair")
+    send(phone, "Half of it")
+    wait_for_end(phone)
+    status = phone.locator(".run-status")
+    assert status.evaluate("(label) => getComputedStyle(label, '::after').content") == '"with failures"'
+    head = phone.locator(".band-head")
+    assert head.evaluate("(head) => head.scrollWidth - head.clientWidth") == 0
+    words, menu = status.bounding_box(), phone.locator(".run-menu").bounding_box()
+    assert words
+    assert menu
+    assert words["x"] + words["width"] <= menu["x"]
+
+
 def test_on_a_phone_cards_stand_below_one_another_and_a_tap_unfolds_them(stage: Stage, phone: Page):
     stage.play(Ada=Script(tokens=400), Ben=Script(tokens=400))
     open_chain(phone, "Pair")
