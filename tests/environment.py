@@ -10,6 +10,8 @@ import tempfile
 # tests/services.py sets these when it starts a PostgreSQL and a Redis for the suite.
 DATABASE_VARIABLE = "CHAINCHAT_TEST_DATABASE_URL"
 REDIS_VARIABLE = "CHAINCHAT_TEST_REDIS_URL"
+# A folder of the whole test run: the processes that it is spread over inherit it from the one that began.
+SHARED_VARIABLE = "CHAINCHAT_TEST_SHARED"
 
 # All of them are set, if only to "": a variable that is missing would be read from the developer's .env.
 PINNED = {
@@ -46,9 +48,9 @@ PINNED = {
 
 def enter() -> None:
     """Give this process, and every process that it starts, the environment of the tests."""
-    folder = tempfile.mkdtemp(prefix="chain-chat-tests-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ.update(PINNED, VAR_DIR=folder)
+    os.environ.update(PINNED, VAR_DIR=_folder("tests"))
+    if SHARED_VARIABLE not in os.environ:
+        os.environ[SHARED_VARIABLE] = _folder("shared")
     os.environ["DATABASE_URL"] = os.environ.get(DATABASE_VARIABLE, "")
     os.environ["REDIS_URL"] = os.environ.get(REDIS_VARIABLE, "")
 
@@ -56,3 +58,10 @@ def enter() -> None:
 def has_services() -> bool:
     """Whether the suite runs on PostgreSQL and Redis instead of SQLite and memory."""
     return bool(os.environ.get(DATABASE_VARIABLE))
+
+
+def _folder(what: str) -> str:
+    """Make a folder that is gone when this process has ended."""
+    folder = tempfile.mkdtemp(prefix=f"chain-chat-{what}-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -6,8 +6,8 @@ a Redis of its own with the runs in a separate ``chain_worker``.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -242,17 +241,27 @@ def lay_out(folder: Path) -> None:
 
 @functools.cache
 def prepared() -> tuple[Path, str]:
-    """Prepare an installation that others are copies of: return its folder and its database's name."""
-    folder = Path(tempfile.mkdtemp(prefix="chain-chat-prepared-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    variables, name = {}, ""
-    if environment.has_services():
-        variables["DATABASE_URL"] = own_database(is_fresh=True)
-        name = variables["DATABASE_URL"].rpartition("/")[2]
+    """Return the folder and the database's name of an installation that others are copies of.
+
+    The first process of a test run that needs it makes it; the others wait for that.
+    """
+    shared = Path(os.environ[environment.SHARED_VARIABLE])
+    folder, name = shared / "prepared", shared / "database"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not name.exists():
+            _prepare(folder, name)
+    return folder, name.read_text()
+
+
+def _prepare(folder: Path, name: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    variables = {"DATABASE_URL": own_database(is_fresh=True)} if environment.has_services() else {}
     server = Server(folder, variables)
     server.do(PREPARE)
     server.stop()
-    return folder, name
+    name.write_text(variables.get("DATABASE_URL", "").rpartition("/")[2])
 
 
 def cluster() -> str:

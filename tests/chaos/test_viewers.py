@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -135,8 +136,9 @@ def test_a_window_follows_a_run_through_the_death_of_its_process(
     new_context: Callable[..., BrowserContext],
 ) -> None:
     tokens = 120
+    ends = Event()  # the second tries last until they were seen
     for name in NAMES:
-        loopback.script(name, Script(tps=40, tokens=tokens))
+        loopback.script(name, Script(tps=40, tokens=tokens, ends=ends))
     session = alice.opens("again")
     page = open_window(new_context, alice, session)
     send(page, "What happens to you?")
@@ -148,6 +150,7 @@ def test_a_window_follows_a_run_through_the_death_of_its_process(
     # What had begun is tried again, and the window shows the second try from its first word on.
     second = page.locator("article[data-status=streaming] [data-answer][data-attempt='2']")
     expect(second).to_have_count(3, timeout=60_000)
+    ends.set()
     wait_for_end(page)
     assert [one.text.split() for one in columns(page)[:3]] == [all_of(name, tokens).split() for name in NAMES]
     check_window(page)
