@@ -99,7 +99,9 @@ class AgentFormSet(forms.BaseModelFormSet):
     def add_fields(self, form: forms.Form, index: int | None) -> None:
         """Number the agents, so that they can be put into another order."""
         super().add_fields(form, index)
-        form.fields[DELETION_FIELD_NAME].label = "Leave this agent out"
+        leave_out = form.fields[DELETION_FIELD_NAME]
+        leave_out.label = "Leave this agent out"
+        leave_out.help_text = "The version that you save goes without it; earlier versions keep it."
         order = form.fields[ORDERING_FIELD_NAME]
         order.label = "Place"
         order.initial = index + 1 if index is not None and index < len(self.initial_extra or []) else None

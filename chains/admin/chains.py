@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from chains import actions
 from chains.admin.agents import AgentFormSet, AgentInline, newest_version
-from chains.admin.reading import ReadOnly, Texts, TextsInLists, may_read
+from chains.admin.reading import FilledFilter, ReadOnly, Texts, TextsInLists, may_read
 from chains.chainfile import ChainFile
 from chains.models import Agent, Chain, ChainVersion
 from chains.models.chain import OnFailure
@@ -45,13 +45,19 @@ class ChainForm(forms.ModelForm):
             )
 
 
+class ArchivedFilter(FilledFilter):
+    """Which chains their owners archived."""
+
+    question = "archived"
+
+
 @admin.register(Chain)
 class ChainAdmin(TextsInLists):
     """Chains. Saving one publishes a version of it, if anything in it differs."""
 
     form = ChainForm
     list_display = ("name", "owner", "newest", "is_shared", "updated_at", "archived_at")
-    list_filter = ("is_unnamed", "is_shared", ("archived_at", admin.EmptyFieldListFilter), "updated_at")
+    list_filter = ("is_unnamed", "is_shared", ("archived_at", ArchivedFilter), "updated_at")
     list_select_related = ("owner",)
     date_hierarchy = "created_at"
     search_fields = ("name", "slug", "owner__username")

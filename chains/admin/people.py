@@ -20,7 +20,6 @@ class ApiTokenAdmin(admin.ModelAdmin):
     list_select_related = ("user",)
     search_fields = ("name", "user__username")
     readonly_fields = ("user", "hint", "created_at", "last_used_at")
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Leave it to ``manage.py create_api_token``: this page could not show the secret."""

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 
 from chains.actions import ActionError, load_defaults
 from chains.actions.model_lists import ListSync, check_connection, sync_models
+from chains.admin.reading import FilledFilter
 from chains.models import LanguageModel, Provider
 
 SHOWN_MODELS = 12
@@ -54,7 +55,7 @@ class ProviderAdmin(admin.ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "kind", "base_url", "key_variable", "enabled")}),
         (
-            "Time limits",
+            "Time limits, in seconds",
             {"fields": ("connect_limit", "first_token_limit", "idle_limit", "total_limit")},
         ),
     )
@@ -85,6 +86,12 @@ class ProviderAdmin(admin.ModelAdmin):
         tell_results(request, sync_models(providers=list(rows)))
 
 
+class PriceFilter(FilledFilter):
+    """Which models have a price."""
+
+    question = "price known"
+
+
 class RowForm(forms.ModelForm):
     """A model's row in the list. Its controls stand under headings: each says by itself what it is about."""
 
@@ -112,13 +119,12 @@ class LanguageModelAdmin(admin.ModelAdmin):
         "context_window",
         "temperature_allowed",
     )
-    list_filter = ("provider", "enabled", ("input_price", admin.EmptyFieldListFilter), "vision")
+    list_filter = ("provider", "enabled", ("input_price", PriceFilter), "vision")
     list_per_page = 50
     list_select_related = ("provider",)
     # By the rank alone, as the pickers have them: the list shows that it is sorted by it.
     ordering = ("rank", "provider__name", "name")
     search_fields = ("model_id", "name", "provider__name")
-    show_full_result_count = False
     actions = ("enable", "disable")
 
     def get_urls(self) -> list[URLPattern]:
@@ -141,7 +147,7 @@ class LanguageModelAdmin(admin.ModelAdmin):
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         """Say beside the field that no price is negative."""
         if isinstance(db_field, DecimalField):
-            kwargs |= {"min_value": 0, "help_text": "USD per million tokens; empty when unknown."}
+            kwargs |= {"min_value": 0, "help_text": "Empty when unknown."}
             kwargs["widget"] = PriceInput(attrs={"step": "any"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.admin import EmptyFieldListFilter, ModelAdmin, ShowFacets
 from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -93,6 +94,33 @@ class Texts(BaseModelAdmin):
             return False
 
 
+class FilledFilter(EmptyFieldListFilter):
+    """Asks whether a column holds something, as a question that is answered with yes or no."""
+
+    question = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = self.question
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Say yes and no for what Django calls not empty and empty; a count may stand behind it."""
+        every, empty, filled = super().choices(changelist)
+        yield every
+        yield {**filled, "display": str(filled["display"]).replace("Not empty", "Yes")}
+        yield {**empty, "display": str(empty["display"]).replace("Empty", "No")}
+
+
+class CountedList(ChangeList):
+    """A list that leaves nothing out shows all: it needs no link to that, and no second count to know it."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Take the rows that were counted for all there are."""
+        super().get_results(request)
+        if not (self.query or self.get_filters_params()):
+            self.full_result_count = self.result_count
+
+
 class TextsInLists(Texts, ModelAdmin):
     """The same for a table's own list: it is not searched, sorted or filtered by texts either."""
 
@@ -102,6 +130,10 @@ class TextsInLists(Texts, ModelAdmin):
     list_per_page = 50
     # A count for each value of each filter is a query each: only for those who ask.
     show_facets = ShowFacets.ALLOW
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Offer to show all only where something was left out."""
+        return CountedList
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Leave out the texts."""

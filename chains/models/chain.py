@@ -122,9 +122,11 @@ class ChainVersion(models.Model):
     undo_position = models.PositiveIntegerField(
         null=True, blank=True, editable=False, help_text="Which of its edits a draft shows; none: unedited."
     )
-    on_failure = models.CharField(max_length=10, choices=OnFailure.choices, default=OnFailure.STOP)
+    on_failure = models.CharField(
+        "if a stage fails", max_length=10, choices=OnFailure.choices, default=OnFailure.STOP
+    )
     on_interruption = models.CharField(
-        max_length=10, choices=OnInterruption.choices, default=OnInterruption.WAIT
+        "if it is interrupted", max_length=10, choices=OnInterruption.choices, default=OnInterruption.WAIT
     )
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
@@ -169,13 +171,15 @@ class Agent(models.Model):
     system_prompt = models.TextField(blank=True)
     prompt = models.TextField(blank=True)
     connection_type = models.CharField(
-        max_length=12, choices=ConnectionType.choices, default=ConnectionType.DIRECT
+        "connection", max_length=12, choices=ConnectionType.choices, default=ConnectionType.DIRECT
     )
-    condition = models.TextField(blank=True)
+    condition = models.TextField("rule", blank=True)
     temperature = models.FloatField(
         null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(2)]
     )
-    max_output_tokens = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    max_output_tokens = models.PositiveIntegerField(
+        "longest answer (tokens)", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
 
     class Meta:
         ordering = ["version_id", "index"]

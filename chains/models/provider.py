@@ -29,13 +29,24 @@ class Provider(models.Model):
     kind = models.CharField(max_length=20, choices=kind_choices)
     base_url = models.URLField("base URL", max_length=300, blank=True)
     key_variable = models.CharField(
-        max_length=80, blank=True, help_text="The environment variable that holds the key."
+        "variable with the key",
+        max_length=80,
+        blank=True,
+        help_text="The environment variable that holds the key.",
     )
-    enabled = models.BooleanField(default=True)
-    connect_limit = models.FloatField(default=5.0, help_text="Seconds until the connection stands.")
-    first_token_limit = models.FloatField(default=60.0, help_text="Seconds until the first token.")
-    idle_limit = models.FloatField(default=30.0, help_text="Seconds between two tokens.")
-    total_limit = models.FloatField(default=900.0, help_text="Seconds for a whole answer.")
+    enabled = models.BooleanField("switched on", default=True)
+    connect_limit = models.FloatField(
+        "to connect", default=5.0, help_text="Seconds until the connection stands."
+    )
+    first_token_limit = models.FloatField(
+        "to the first token", default=60.0, help_text="Seconds until the first token."
+    )
+    idle_limit = models.FloatField(
+        "between two tokens", default=30.0, help_text="Seconds between two tokens."
+    )
+    total_limit = models.FloatField(
+        "for a whole answer", default=900.0, help_text="Seconds for a whole answer."
+    )
 
     objects = ProviderQuerySet.as_manager()
 
@@ -92,16 +103,27 @@ class LanguageModel(models.Model):
     """A model of a provider. Prices are USD per million tokens, null when unknown."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="models")
-    model_id = models.CharField("model ID", max_length=200, help_text="The name on the wire.")
+    model_id = models.CharField("model ID", max_length=200, help_text="What the provider calls it.")
     name = models.CharField(max_length=200)
-    enabled = models.BooleanField(default=True)
+    enabled = models.BooleanField("switched on", default=True)
     rank = models.PositiveSmallIntegerField(default=100, help_text="Lower stands first in lists.")
-    context_window = models.PositiveIntegerField(null=True, blank=True, help_text="In tokens.")
-    input_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
-    output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
-    vision = models.BooleanField(default=False)
-    temperature_allowed = models.BooleanField(default=True)
-    max_tokens_field = models.CharField(max_length=40, default="max_tokens")
+    context_window = models.PositiveIntegerField(
+        "context window (tokens)", null=True, blank=True, help_text="Empty when unknown."
+    )
+    input_price = models.DecimalField(
+        "input price ($ per million tokens)", max_digits=12, decimal_places=6, null=True, blank=True
+    )
+    output_price = models.DecimalField(
+        "output price ($ per million tokens)", max_digits=12, decimal_places=6, null=True, blank=True
+    )
+    vision = models.BooleanField("reads images", default=False)
+    temperature_allowed = models.BooleanField("takes a temperature", default=True)
+    max_tokens_field = models.CharField(
+        "name of the length limit",
+        max_length=40,
+        default="max_tokens",
+        help_text="What the provider calls the most tokens of an answer.",
+    )
 
     objects = LanguageModelQuerySet.as_manager()
 

@@ -150,16 +150,16 @@ class AgentStep(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
     index = models.PositiveSmallIntegerField()
-    execution_group = models.PositiveSmallIntegerField(help_text="The number of its stage, from 1.")
+    execution_group = models.PositiveSmallIntegerField("stage", help_text="The number of its stage, from 1.")
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100)
     model = models.ForeignKey(LanguageModel, on_delete=models.PROTECT, related_name="steps")
     system_prompt = models.TextField(blank=True)
     prompt = models.TextField(blank=True)
-    connection_type = models.CharField(max_length=12, choices=ConnectionType.choices)
-    condition = models.TextField(blank=True)
+    connection_type = models.CharField("connection", max_length=12, choices=ConnectionType.choices)
+    condition = models.TextField("rule", blank=True)
     temperature = models.FloatField(null=True, blank=True)
-    max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    max_output_tokens = models.PositiveIntegerField("longest answer (tokens)", null=True, blank=True)
     status = models.CharField(max_length=12, choices=StepStatus.choices, default=StepStatus.PENDING)
     current_attempt = models.PositiveSmallIntegerField(default=0, help_text="Number of its newest attempt.")
     skip_reason = models.CharField(max_length=12, choices=SkipReason.choices, blank=True)
@@ -239,9 +239,13 @@ class StepAttempt(models.Model):
     http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
     input_tokens = models.PositiveIntegerField(null=True, blank=True)
     output_tokens = models.PositiveIntegerField(null=True, blank=True)
-    input_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
-    output_price = models.DecimalField(max_digits=12, decimal_places=6, null=True, blank=True)
-    cost_usd = models.DecimalField(max_digits=14, decimal_places=8, null=True, blank=True)
+    input_price = models.DecimalField(
+        "input price ($ per million tokens)", max_digits=12, decimal_places=6, null=True, blank=True
+    )
+    output_price = models.DecimalField(
+        "output price ($ per million tokens)", max_digits=12, decimal_places=6, null=True, blank=True
+    )
+    cost_usd = models.DecimalField("cost ($)", max_digits=14, decimal_places=8, null=True, blank=True)
 
     class Meta:
         ordering = ["step_id", "number"]

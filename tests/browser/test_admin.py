@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 from tests.browser.stage import Stage
 from tests.browser.window import PATIENCE_MS, open_chain, send, wait_for_end
@@ -113,6 +113,42 @@ def test_a_models_figures_and_a_sessions_title_have_room(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_what_stands_in_a_line_is_in_line(staff: Callable[..., Page], width: int):
+    page = staff(viewport={"width": width, "height": 900})
+    page.goto("/admin/chains/languagemodel/")
+    parts = ("div.breadcrumbs a", "#content h1", "#toolbar", ".results")
+    edges = [box_of(page, part)["x"] for part in parts]
+    assert edges == pytest.approx([edges[0]] * len(edges), abs=1)
+    row = "#result_list tbody tr:first-child "
+    cells = (".action-select", "th a", "input[type=checkbox][name$=enabled]", "input[name$=rank]")
+    middles = [middle_of(page, row + cell) for cell in cells]
+    assert middles == pytest.approx([middles[0]] * len(middles), abs=1.5)
+    assert box_of(page, "#searchbar")["width"] > 180
+    if width < 768:
+        assert box_of(page, "#site-name a")["x"] == pytest.approx(edges[0], abs=1)
+
+
+def test_a_pages_tools_are_level_with_its_title(staff: Callable[..., Page]):
+    page = staff(viewport={"width": 1440, "height": 900})
+    page.goto("/admin/chains/provider/")
+    assert middle_of(page, ".object-tools .addlink") == pytest.approx(middle_of(page, "#content h1"), abs=1.5)
+    page.locator("#result_list tbody th a").first.click()
+    for tool in (".historylink", "button.tool"):
+        assert middle_of(page, tool) == pytest.approx(middle_of(page, "#content h1"), abs=1.5)
+
+
+def test_an_agent_is_left_out_in_one_way(staff: Callable[..., Page]):
+    page = staff()
+    page.goto("/admin/chains/chain/")
+    page.get_by_role("link", name="Trio", exact=True).click()
+    expect(page.get_by_role("link", name="Remove")).to_have_count(0)
+    page.get_by_label("Leave this agent out").nth(1).check()
+    page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_text("Version 2 is published.")).to_be_visible()
+    expect(page.locator("#id_agents-1-name")).to_have_value("Cleo")
+
+
 def test_a_chain_is_made_for_somebody_and_gets_one_more_agent(staff: Callable[..., Page]):
     page = staff()
     page.goto("/admin/chains/chain/add/")
@@ -140,6 +176,19 @@ def test_a_providers_connection_is_tried_with_a_button(stage: Stage, staff: Call
     page.get_by_role("link", name="OpenAI", exact=True).click()
     page.get_by_role("button", name="Test connection").click()
     expect(page.get_by_text("OpenAI answered: it lists")).to_be_visible()
+
+
+def box_of(page: Page, part: str) -> FloatRect:
+    """Return where the first such part of a page is."""
+    box = page.locator(part).first.bounding_box()
+    assert box, part
+    return box
+
+
+def middle_of(page: Page, part: str) -> float:
+    """Return how far down a part's middle is."""
+    box = box_of(page, part)
+    return box["y"] + box["height"] / 2
 
 
 def fill_agent(page: Page, number: int, name: str) -> None:

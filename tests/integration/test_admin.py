@@ -95,15 +95,46 @@ def test_one_run_is_no_runs(staff: Client, alice: User):
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (Chain, "By shared"),
-        (Chain, "By unnamed"),
-        (Run, "By kept"),
+        (Chain, "<summary>Shared</summary>"),
+        (Chain, "<summary>Unnamed</summary>"),
+        (Chain, "<summary>Archived</summary>"),
+        (Run, "<summary>Kept</summary>"),
+        (User, "<summary>Staff status</summary>"),
         (StepAttempt, "HTTP status"),
         (Provider, "Base URL"),
+        (Provider, "Variable with the key"),
+        (LanguageModel, "Input price ($ per million tokens)"),
+        (LanguageModel, "Context window (tokens)"),
+        (LanguageModel, "<summary>Price known</summary>"),
     ],
 )
 def test_fields_have_names_for_people(staff: Client, table: type[Model], words: str):
     assert words in " ".join(shown(staff, page(table, "changelist")).split())
+
+
+@pytest.mark.parametrize("table", [Run, Chain, LanguageModel, ApiToken, User])
+def test_a_list_offers_the_others_only_where_some_are_left_out(staff: Client, table: type[Model]):
+    address = page(table, "changelist")
+    for query in ("", "?o=1"):
+        assert " result" not in search_of(staff, address + query)
+    assert "0 results (<a" in search_of(staff, f"{address}?q=nothing-is-called-this")
+
+
+def test_a_filtered_list_offers_the_others(staff: Client, alice: User):
+    session = ChatSession.objects.get(owner=alice)
+    assert "1 result (<a" in search_of(staff, f"{page(Run, 'changelist')}?session__id__exact={session.pk}")
+    assert "0 results (<a" in search_of(staff, f"{page(Chain, 'changelist')}?is_shared__exact=1")
+
+
+def test_a_filter_for_what_is_there_says_yes_and_no(staff: Client):
+    priced = model("fast")
+    priced.input_price = Decimal(2)
+    priced.save()
+    address, others = page(LanguageModel, "changelist"), LanguageModel.objects.count() - 1
+    for query, words, found in (("0", "Yes (1)", True), ("1", f"No ({others})", False)):
+        html = shown(staff, f"{address}?input_price__isempty={query}&_facets=True")
+        assert f'aria-current="true">{words}</a>' in html
+        assert (f">{priced.label}</a>" in html) is found
 
 
 def test_a_tokens_secret_is_nowhere(staff: Client, alice: User):
@@ -132,6 +163,11 @@ def test_every_page_leads_back_to_the_site_and_to_the_live_runs(staff: Client):
     html = shown(staff, reverse("admin:index"))
     assert f'<a href="{reverse("home")}">View site</a>' in html
     assert reverse("admin:chains_run_live") in html
+
+
+def search_of(staff: Client, address: str) -> str:
+    """Return a list's search, which says how many rows were found."""
+    return shown(staff, address).partition('id="changelist-search"')[2].partition("</form>")[0]
 
 
 class TestModels:
