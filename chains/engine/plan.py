@@ -185,16 +185,17 @@ class _Check:
     def _reference(self, field: str, slug: str) -> Iterator[Fault]:
         named = next((index for index, agent in enumerate(self.agents) if agent.slug == slug), None)
         problem = self._unreachable(named)
+        written = f"{{{{agents.{slug}}}}}" if field == "prompt" else f"agents.{slug}"
         if problem:
-            yield self._fault(field, f": agents.{slug} names {problem}.")
+            yield self._fault(field, f": {written} names {problem}.")
         elif named is not None and self._may_not_complete(named):
             yield self._warning(
-                field, f": agents.{slug} is empty if {self.agents[named].name} does not complete."
+                field, f": {written} is empty if {self.agents[named].name} does not complete."
             )
 
     def _unreachable(self, named: int | None) -> str:
         if named is None:
-            return "no agent of this chain: check its slug"
+            return "no agent of this chain: check the name"
         if named == self.index:
             return "this agent itself: only earlier agents have an output by then"
         if named in self.stage.members:

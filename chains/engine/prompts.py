@@ -152,7 +152,7 @@ def unknown_name(name: str) -> str:
     shown = name if len(name) <= 40 else f"{name[:39]}…"
     return (
         f"{{{{{shown}}}}} is not a name that a prompt knows: use {{{{input}}}}, {{{{previous}}}} or "
-        "{{agents.slug}}, or write \\{{ for literal braces"
+        "{{agents.name}}, or write \\{{ for literal braces"
     )
 
 

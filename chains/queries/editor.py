@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from django.db.models import Q, Subquery
@@ -36,14 +36,22 @@ class StageCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an agent receives, in words without their full stop, and the rule under which it runs."""
+
+    words: str
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanLine:
-    """What one stage will do, in words."""
+    """What one stage will do, in words. Members that receive the same share one receipt."""
 
     stage: int
     parallel: bool
     connection: str
     who: str
-    receives: str
+    receives: tuple[Receipt, ...]
 
 
 @dataclass(frozen=True)
@@ -138,14 +146,16 @@ def _plan_line(stage: Stage, stages: Sequence[Stage], agents: Sequence[Agent]) -
     before = stages[stage.number - 2] if stage.number > 1 else None
     context = _context(before, agents)
     known = {agent.slug: _name(agent) for agent in agents}
-    sentences = [_receives(agent, context, known) for agent in members]
-    if len(members) == 1:
-        sentences = [f"receives {sentences[0]}"]
-    elif len(set(sentences)) == 1:
-        sentences = [f"receive {sentences[0]}"]
+    receipts = [_receives(agent, context, known) for agent in members]
+    begins = ["receives" if len(members) == 1 else "receive"]
+    if len(set(receipts)) == 1:
+        receipts = receipts[:1]
     else:
-        sentences = [f"{name}: receives {sentence}" for name, sentence in zip(names, sentences, strict=True)]
-    return PlanLine(stage.number, len(members) > 1, members[0].connection_type, who, "\n".join(sentences))
+        begins = [f"{name}: receives" for name in names]
+    said = tuple(
+        replace(one, words=f"{begin} {one.words}") for begin, one in zip(begins, receipts, strict=True)
+    )
+    return PlanLine(stage.number, len(members) > 1, members[0].connection_type, who, said)
 
 
 def _name(agent: Agent) -> str:
@@ -159,7 +169,7 @@ def _context(before: Stage | None, agents: Sequence[Agent]) -> str:
     return f"the results of {names}" if len(before.members) > 1 else f"what {names} says"
 
 
-def _receives(agent: Agent, context: str, known: Mapping[str, str]) -> str:
+def _receives(agent: Agent, context: str, known: Mapping[str, str]) -> Receipt:
     named = [reference for reference in prompts.references(agent.prompt) if reference.is_known]
     sources = []
     for reference in named:
@@ -169,13 +179,10 @@ def _receives(agent: Agent, context: str, known: Mapping[str, str]) -> str:
         if words not in sources:
             sources.append(words)
     rest = ", with its prompt" if agent.prompt.strip() and not sources else ""
-    return f"{spoken_list(sources) if sources else context}{rest}{_only_if(agent.condition.strip())}."
-
-
-def _only_if(rule: str) -> str:
+    words, rule = f"{spoken_list(sources) if sources else context}{rest}", agent.condition.strip()
     if rule == "otherwise":
-        return ", if no other rule of its group holds"
-    return f", only if {rule if len(rule) <= 60 else rule[:59] + '…'}" if rule else ""
+        return Receipt(f"{words}, if no other rule of its group holds")
+    return Receipt(words, rule if len(rule) <= 60 else f"{rule[:59]}…")
 
 
 # Trying a rule

@@ -33,7 +33,7 @@ ICONS = {"direct": "arrow-down", "conditional": "branch", "parallel": "parallel"
 MEANINGS = {
     "direct": "Runs after the stage before it.",
     "conditional": "Runs only if its rule holds.",
-    "parallel": "Runs at the same time as the parallel agents next to it.",
+    "parallel": "Runs alongside its parallel neighbours.",
 }
 FIRST = {"direct": "Runs first, on your message."}
 
@@ -102,8 +102,8 @@ def agent_count(page: queries.EditorPage) -> int:
 
 
 @register.filter
-def facts(model: LanguageModel) -> str:
-    """Write a model's flags and window in a few words."""
+def facts(model: LanguageModel) -> list[str]:
+    """Write a model's window and flags, each in a few words."""
     words = []
     if model.context_window:
         words.append(f"{_thousands(model.context_window)} window")
@@ -111,7 +111,9 @@ def facts(model: LanguageModel) -> str:
         words.append("vision")
     if not model.temperature_allowed:
         words.append("no temperature")
-    return " · ".join(words)
+    if model.is_simulated:
+        words.append("made-up text, free")
+    return words
 
 
 @register.filter

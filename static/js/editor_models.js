@@ -2,13 +2,16 @@
 import { touched } from "./editor_save.js";
 
 const LEAST = 200; // pixels: the search and two models
+const EDGE = 8; // pixels around the list
+const GAP = 4; // pixels between the list and its button
 const picker = document.getElementById("model-picker");
 const search = document.getElementById("model-search");
 const list = document.getElementById("model-list");
 const none = document.getElementById("model-none");
+const clear = document.getElementById("model-clear");
 let button = null; // whose model is chosen
 let active = null;
-let isAbove = false; // where the list opened: there it stays, whatever the search leaves of it
+let isAbove = false; // there it stays, whatever the search leaves of it, until the window changes
 
 const options = () => [...list.querySelectorAll("[data-model]")];
 const shown = () => options().filter((option) => !option.hidden);
@@ -21,24 +24,47 @@ function open(by) {
   filter();
   for (const side of ["height", "maxHeight"]) picker.style[side] = "";
   picker.showPopover();
-  const { top, bottom } = by.getBoundingClientRect();
-  isAbove = bottom + picker.offsetHeight + 8 > innerHeight && top > innerHeight - bottom;
   picker.style.height = `${picker.offsetHeight}px`;
+  settle();
+  begin();
+}
+
+// Below its button if it has room there, or more than above.
+function settle() {
+  const { above, below } = rooms();
+  isAbove = below < picker.offsetHeight && above > below;
   place();
-  const current = options().find((option) => option.dataset.model === now);
-  activate(current ?? shown()[0]);
+}
+
+// At the model that the agent has, or at the first.
+function begin() {
+  activate(options().find((option) => option.getAttribute("aria-selected") === "true") ?? shown()[0]);
   search.focus();
+}
+
+// What the bars of the editor leave of the window; in a window that is all bars it covers them.
+function limits() {
+  const ceiling = document.querySelector(".editor-bar").getBoundingClientRect().bottom;
+  const sheet = document.querySelector("[data-aside-toggle]").getBoundingClientRect();
+  const floor = sheet.height ? sheet.top : innerHeight;
+  return floor - ceiling < LEAST + 2 * EDGE ? { ceiling: 0, floor: innerHeight } : { ceiling, floor };
+}
+
+function rooms() {
+  const { ceiling, floor } = limits();
+  const { top, bottom } = button.getBoundingClientRect();
+  return { above: top - ceiling - EDGE - GAP, below: floor - bottom - EDGE - GAP };
 }
 
 // At its button, with the edge that is next to it; only where there is no room for a few lines it covers the button.
 function place() {
   const box = button.getBoundingClientRect();
-  const room = Math.max(isAbove ? box.top - 12 : innerHeight - box.bottom - 12, LEAST);
-  const edge = isAbove ? innerHeight - box.top + 4 : box.bottom + 4;
-  const kept = `${Math.max(8, Math.min(edge, innerHeight - Math.min(picker.offsetHeight, room) - 8))}px`;
-  picker.style.maxHeight = `min(26rem, ${room}px)`;
-  picker.style.left = `${Math.max(8, Math.min(box.left, innerWidth - picker.offsetWidth - 8))}px`;
-  Object.assign(picker.style, isAbove ? { top: "auto", bottom: kept } : { top: kept, bottom: "auto" });
+  const { ceiling, floor } = limits();
+  const { above, below } = rooms();
+  picker.style.maxHeight = `min(26rem, ${Math.max(isAbove ? above : below, LEAST)}px)`;
+  const top = isAbove ? box.top - GAP - picker.offsetHeight : box.bottom + GAP;
+  picker.style.top = `${Math.max(ceiling + EDGE, Math.min(top, floor - EDGE - picker.offsetHeight))}px`;
+  picker.style.left = `${Math.max(EDGE, Math.min(box.left, innerWidth - picker.offsetWidth - EDGE))}px`;
 }
 
 // The button goes with the page, and the list with its button; over its own lines one scrolls without that.
@@ -75,8 +101,9 @@ function pick(option) {
   picker.hidePopover();
 }
 
-// The list stands at the end of the page: the tab key goes on from the button instead.
-function leave() {
+// The list stands at the end of the page: the tab key goes on from the button instead, past what clears the search.
+function leave(event) {
+  if (!none.hidden && (event.target === clear) === event.shiftKey) return;
   picker.hidePopover();
   button.focus();
 }
@@ -85,7 +112,7 @@ function pressed(event) {
   if (event.key === "ArrowDown") move(1);
   else if (event.key === "ArrowUp") move(-1);
   else if (event.key === "Enter" && active) pick(active);
-  else if (event.key === "Tab") return leave();
+  else if (event.key === "Tab") return leave(event);
   else return;
   event.preventDefault();
 }
@@ -102,9 +129,14 @@ export function start() {
     if (option) label.replaceChildren(...option.querySelector(".model-option-label").cloneNode(true).childNodes);
   });
   search.addEventListener("input", filter);
-  window.addEventListener("resize", () => picker.matches(":popover-open") && place());
+  window.addEventListener("resize", () => picker.matches(":popover-open") && settle());
   document.addEventListener("scroll", follow, { capture: true, passive: true });
-  search.addEventListener("keydown", pressed);
+  clear.addEventListener("click", () => {
+    search.value = "";
+    filter();
+    begin();
+  });
+  picker.addEventListener("keydown", pressed);
   list.addEventListener("click", (event) => {
     const option = event.target.closest("[data-model]");
     if (option) pick(option);

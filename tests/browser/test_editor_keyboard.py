@@ -230,6 +230,28 @@ def test_a_list_of_models_is_left_by_escape_and_by_tab(editor: OpenEditor):
     expect(page.locator("[data-model-pick]")).to_contain_text("GPT-4.1")
 
 
+def test_a_search_that_finds_no_model_is_cleared_by_a_button(editor: OpenEditor):
+    page = editor({"name": "Ada"})
+    search, clear = page.locator("#model-search"), page.get_by_role("button", name="Clear the search")
+    press(page, "[data-model-pick]")
+    page.keyboard.type("no such model")
+    page.keyboard.press("Tab")
+    expect(clear).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    expect(search).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(search).to_be_focused()
+    expect(search).to_have_value("")
+    expect(clear).to_be_hidden()
+    expect(page.locator(".model-option[data-active]")).to_contain_text("GPT-4.1")
+    page.keyboard.type("no such model")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.locator("#model-picker")).to_be_hidden()
+    expect(control(page, 0, "prompt")).to_be_focused()
+
+
 def test_a_fault_is_followed_to_its_field_and_mended(editor: OpenEditor):
     page = editor({"name": "Ada"}, {"name": "Ben"})
     type_into(page, "[data-field=prompt]", "Ask {{nobody}} {{ag")

@@ -22,6 +22,12 @@ def box(part: Locator) -> FloatRect:
     return found
 
 
+def floor_of(page: Page) -> float:
+    """Return where the sheet at the bottom begins, or the window ends."""
+    sheet = page.locator("[data-aside-toggle]").bounding_box()
+    return sheet["y"] if sheet else page.evaluate("innerHeight")
+
+
 def gap_between(upper: FloatRect, lower: FloatRect) -> float:
     return lower["y"] - upper["y"] - upper["height"]
 
@@ -44,8 +50,59 @@ def test_a_list_of_models_stays_at_its_button_whatever_is_searched(
         upper, lower = (picker, button) if is_above else (button, picker)
         assert 0 <= gap_between(box(upper), box(lower)) <= 6
         assert box(picker)["x"] == left
-        assert box(picker)["y"] >= 0
-        assert box(picker)["y"] + box(picker)["height"] <= height
+        assert gap_between(box(page.locator(".editor-bar")), box(picker)) >= 8
+        assert box(picker)["y"] + box(picker)["height"] <= floor_of(page) - 8
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_list_of_models_in_the_middle_of_the_window_leaves_the_bars_free(
+    size: tuple[int, int], editor: OpenEditor
+):
+    agents = [{"name": name} for name in ("Ada", "Ben", "Cleo", "Dan")]
+    page = editor(*agents, viewport={"width": size[0], "height": size[1]})
+    button, picker = cards(page).nth(1).locator("[data-model-pick]"), page.locator("#model-picker")
+    button.evaluate("button => button.scrollIntoView({ block: 'center' })")
+    button.click()
+    assert gap_between(box(page.locator(".editor-bar")), box(picker)) >= 8
+    assert box(picker)["y"] + box(picker)["height"] <= floor_of(page) - 8
+    assert 0 <= max(gap_between(box(button), box(picker)), gap_between(box(picker), box(button))) <= 6
+
+
+def test_a_list_of_models_turns_to_where_there_is_room_in_another_window(editor: OpenEditor):
+    page = editor({"name": "Ada"}, {"name": "Ben"}, viewport={"width": 1440, "height": 900})
+    button, picker = cards(page).nth(1).locator("[data-model-pick]"), page.locator("#model-picker")
+    button.evaluate("button => button.scrollIntoView({ block: 'end' })")
+    button.click()
+    for height in (1600, 900):
+        page.set_viewport_size({"width": 1440, "height": height})
+        page.wait_for_timeout(100)
+        gaps = gap_between(box(button), box(picker)), gap_between(box(picker), box(button))
+        assert 0 <= max(gaps) <= 6
+        assert gap_between(box(page.locator(".editor-bar")), box(picker)) >= 8
+        assert box(picker)["y"] + box(picker)["height"] <= height - 8
+
+
+def test_a_list_of_models_has_the_whole_of_a_window_that_is_all_bars(editor: OpenEditor):
+    page = editor({"name": "Ada"}, viewport={"width": 640, "height": 300})
+    button, picker = page.locator("[data-model-pick]"), page.locator("#model-picker")
+    button.evaluate("button => button.scrollIntoView({ block: 'center' })")
+    button.click()
+    assert box(picker)["height"] >= 190
+    assert box(picker)["y"] >= 0
+    assert box(picker)["y"] + box(picker)["height"] <= 300
+
+
+def test_what_is_said_of_a_model_never_breaks_within_itself(editor: OpenEditor):
+    page = editor({"name": "Ada"}, viewport={"width": 390, "height": 844})
+    page.locator("[data-model-pick]").click()
+    facts = page.locator(".model-option-facts > span, .model-option .model-facts > span")
+    assert facts.count() > 20
+    assert facts.evaluate_all("all => all.every((fact) => fact.getClientRects().length === 1)")
+    lines = facts.evaluate_all("all => all.map((fact) => fact.getBoundingClientRect().height)")
+    assert max(lines) < 24
+    right = facts.evaluate_all("all => Math.max(...all.map((fact) => fact.getBoundingClientRect().right))")
+    list_of_models = box(page.locator("#model-list"))
+    assert right <= list_of_models["x"] + list_of_models["width"]
 
 
 def test_a_list_of_models_goes_with_its_button(editor: OpenEditor):
@@ -71,6 +128,36 @@ def test_arrows_of_a_group_point_where_the_next_one_stands(
     for name in ("Move Ben before", "Move Ben behind"):
         assert page.get_by_role("button", name=name).locator(".icon").evaluate(turn) == turned
     assert page.get_by_role("button", name="Move Dan up").locator(".icon").evaluate(turn) == "none"
+
+
+# How many pixels of what is chosen a select has no room for.
+CUT_OFF = """select => {
+  const whole = select.cloneNode(false);
+  whole.append(select.selectedOptions[0].cloneNode(true));
+  whole.style.cssText = "flex: none; inline-size: max-content";
+  select.after(whole);
+  const wanted = whole.getBoundingClientRect().width;
+  whole.remove();
+  return wanted - select.getBoundingClientRect().width;
+}"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("connection", ["conditional", "parallel"])
+def test_what_is_chosen_in_a_rule_is_read_whole(size: tuple[int, int], connection: str, editor: OpenEditor):
+    tests = ("not empty", 'matches("a")', 'not contains("b")', "words > 20", 'json("a") == 3')
+    agents = [
+        {"name": name, "connection_type": connection, "condition": " and ".join(tests)}
+        for name in ("Ada", "Ben", "Cleo")
+    ]
+    page = editor(*agents, viewport={"width": size[0], "height": size[1]})
+    parts = cards(page).nth(1).locator(".rule-test select").filter(visible=True)
+    assert parts.count() == 17
+    assert max(part.evaluate(CUT_OFF) for part in parts.all()) <= 0
+    for row in cards(page).nth(1).locator(".rule-test").all():
+        remove, field = row.locator("[data-part=remove]"), row.locator("[data-part=value]")
+        beside = field if field.is_visible() else row.locator("[data-part=probe]")
+        assert abs(box(remove)["y"] - box(beside)["y"]) <= 4
 
 
 @pytest.mark.parametrize("size", SIZES)

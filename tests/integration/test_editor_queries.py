@@ -10,6 +10,7 @@ import pytest
 from chains import actions, queries
 from chains.models import Chain, ChainVersion, LanguageModel, Provider, User
 from chains.queries import EditorPage
+from chains.queries.editor import Receipt
 from tests.integration.draft_cast import critics, draft_of, find, long_chain, save
 from tests.integration.pages_cast import (
     CONDITIONAL,
@@ -144,9 +145,9 @@ class TestPlan:
         )
         lines = [(line.stage, line.who, line.receives) for line in page(chain).plan]
         assert lines == [
-            (1, "Ada and Ben at the same time", "receive your message."),
-            (2, "Judge", 'receives the results of Ada and Ben, only if contains("no").'),
-            (3, "Editor", "receives what Ada says, what Judge says and your message."),
+            (1, "Ada and Ben at the same time", (Receipt("receive your message"),)),
+            (2, "Judge", (Receipt("receives the results of Ada and Ben", rule='contains("no")'),)),
+            (3, "Editor", (Receipt("receives what Ada says, what Judge says and your message"),)),
         ]
 
     def test_members_that_receive_different_texts_are_told_apart(self, alice: User):
@@ -156,7 +157,18 @@ class TestPlan:
             agent("Ada", PARALLEL),
             replace(agent("Ben", PARALLEL), prompt="{{input}}"),
         )
-        assert page(chain).plan[1].receives == "Ada: receives what First says.\nBen: receives your message."
+        assert page(chain).plan[1].receives == (
+            Receipt("Ada: receives what First says"),
+            Receipt("Ben: receives your message"),
+        )
+
+    def test_branches_of_a_group_name_their_rules(self, alice: User):
+        long = " and ".join(["not empty"] * 9)
+        chain = chain_of(alice, agent("Ada", PARALLEL, long), agent("Ben", PARALLEL, "otherwise"))
+        assert page(chain).plan[0].receives == (
+            Receipt("Ada: receives your message", rule=f"{long[:59]}…"),
+            Receipt("Ben: receives your message, if no other rule of its group holds"),
+        )
 
     def test_nobody_is_called_by_what_they_are_not(self, chain: Chain, draft: ChainVersion):
         save(draft, "editor", prompt="Read {{agents.nobody}}")
@@ -164,7 +176,7 @@ class TestPlan:
         line = page(chain).plan[-1]
         assert (line.who, line.receives) == (
             "Agent 3",
-            "receives what an unknown agent (agents.nobody) says.",
+            (Receipt("receives what an unknown agent (agents.nobody) says"),),
         )
 
 

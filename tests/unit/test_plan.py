@@ -107,7 +107,7 @@ class TestChain:
             agent("a", CONDITIONAL, condition="contains("), agent("b", prompt="{{agents.x}}")
         )
         assert unreadable.here.startswith("The rule is wrong at character")
-        assert unknown.here.startswith("agents.x names no agent")
+        assert unknown.here.startswith("{{agents.x}} names no agent")
 
     def test_all_faults_are_reported_in_the_order_of_the_agents(self):
         found = faults(agent("a", CONDITIONAL), agent("b", prompt="{{x}}"), agent("a", condition="empty"))
@@ -172,7 +172,7 @@ class TestReferences:
     def test_an_unknown_name_is_a_fault_that_says_which_names_there_are(self):
         message = only(faults(agent("a", prompt="Look at {{outcome}}"))).message
         assert "{{outcome}}" in message
-        assert "{{input}}, {{previous}} or {{agents.slug}}" in message
+        assert "{{input}}, {{previous}} or {{agents.name}}" in message
 
     def test_the_same_unknown_name_is_reported_once(self):
         only(faults(agent("a", prompt="{{x}} {{ x }}")))
