@@ -5,12 +5,14 @@ The watchman of ``new_context`` fails every test whose pages break the policy.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import FloatRect, Page, expect
 
-from tests.browser.stage import Stage
+from tests.browser.axe import import_chain
+from tests.browser.stage import Stage, chain_file
 from tests.browser.window import PATIENCE_MS, open_chain, send, wait_for_end
 from tests.loopback.script import Script
 
@@ -138,10 +140,11 @@ def test_a_pages_tools_are_level_with_its_title(staff: Callable[..., Page]):
         assert middle_of(page, tool) == pytest.approx(middle_of(page, "#content h1"), abs=1.5)
 
 
-def test_an_agent_is_left_out_in_one_way(staff: Callable[..., Page]):
+def test_an_agent_is_left_out_in_one_way(window: Callable[..., Page], staff: Callable[..., Page]):
+    import_chain(window(), json.dumps(chain_file("Trio") | {"name": "Three less one"}))
     page = staff()
-    page.goto("/admin/chains/chain/")
-    page.get_by_role("link", name="Trio", exact=True).click()
+    page.goto("/admin/chains/chain/?q=Three+less+one")
+    page.get_by_role("link", name="Three less one", exact=True).click()
     expect(page.get_by_role("link", name="Remove")).to_have_count(0)
     page.get_by_label("Leave this agent out").nth(1).check()
     page.get_by_role("button", name="Save and continue editing").click()
