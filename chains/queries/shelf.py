@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
@@ -32,6 +31,11 @@ class Shelf:
         """Whether it leaves something out."""
         return bool(self.words or self.tags)
 
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What is searched for: each of them by itself."""
+        return tuple(self.words.split()[:MAX_WORDS])
+
 
 @dataclass(frozen=True, slots=True)
 class ChainRow:
@@ -59,13 +63,17 @@ class TagChip:
 
 @dataclass(frozen=True, slots=True)
 class LibraryPage:
-    """A part of the library. ``elsewhere`` counts what the search found on the other shelf."""
+    """A part of the library.
+
+    ``elsewhere`` counts what the search found on the other shelf; ``is_bare``: there are no chains to search.
+    """
 
     shelf: Shelf
     rows: list[ChainRow]
     total: int
     more: int | None
     elsewhere: int
+    is_bare: bool
     chips: list[TagChip]
     demos: list[ChainCard]
 
@@ -87,8 +95,9 @@ def library_page(user: User, shelf: Shelf, *, start: int = 0, end: int = SHELF_P
         total=total,
         more=end if end < total else None,
         elsewhere=elsewhere,
+        is_bare=not (total or elsewhere or Chain.objects.visible_to(user).named().exists()),
         chips=tag_chips(user, shelf),
-        demos=[] if shelf.archived or shelf.tags else matching_demos(_words(shelf)),
+        demos=[] if shelf.archived or shelf.tags else matching_demos(shelf.terms),
     )
 
 
@@ -154,10 +163,6 @@ def _used(chain: Chain) -> str:
     return f"{timesince(chain.used_at, depth=1)} ago"
 
 
-def _words(shelf: Shelf) -> Sequence[str]:
-    return shelf.words.split()[:MAX_WORDS]
-
-
 def _newest_number() -> Subquery:
     versions = ChainVersion.objects.published().filter(chain=OuterRef("pk"))
     return Subquery(versions.values("number")[:1])
@@ -174,10 +179,9 @@ def _found(user: User, shelf: Shelf) -> QuerySet[Chain]:
     chains: QuerySet[Chain] = Chain.objects.visible_to(user).named()
     for tag in shelf.tags:
         chains = chains.filter(Exists(ChainTag.objects.filter(chain=OuterRef("pk"), name=tag)))
-    words = _words(shelf)
-    if words:
+    if shelf.terms:
         chains = chains.annotate(newest=_newest_number())
-    for word in words:
+    for word in shelf.terms:
         chains = chains.filter(_has_word(word))
     return chains
 

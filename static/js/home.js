@@ -29,7 +29,7 @@ function show() {
   if (isRefused) return; // what is wrong stays until something changes
   count.className = "faint";
   count.setAttribute("role", "status");
-  count.textContent = picked.length < MIN ? "Pick two to eight models." : `${picked.length} models answer at the same time.`;
+  count.textContent = picked.length < MIN ? "Pick 2 to 8 models." : `${picked.length} models answer at the same time.`;
 }
 
 function changed() {

@@ -71,7 +71,7 @@ def test_what_is_picked_stays_in_sight_and_can_be_left_out(page: Page):
     page.keyboard.press("Enter")
     expect(picked).to_be_hidden()
     expect(page.get_by_role("checkbox", name=MODELS[1])).to_be_focused()
-    expect(page.get_by_text("Pick two to eight models.")).to_be_visible()
+    expect(page.get_by_text("Pick 2 to 8 models.")).to_be_visible()
 
 
 def test_one_model_is_not_enough_to_compare_and_the_message_stays(page: Page):
@@ -81,7 +81,7 @@ def test_one_model_is_not_enough_to_compare_and_the_message_stays(page: Page):
     expect(page.get_by_role("alert")).to_contain_text("Pick at least 2 models")
     expect(page.get_by_label("Message to all models")).to_have_value("Alone?")
     expect(page.get_by_role("checkbox", name=MODELS[0])).to_be_checked()
-    expect(page.get_by_text("Pick two to eight models.")).to_have_count(0)
+    expect(page.get_by_text("Pick 2 to 8 models.")).to_have_count(0)
     page.get_by_role("checkbox", name=MODELS[1]).check()
     expect(page.get_by_text("2 models answer at the same time.")).to_be_visible()
     expect(page.get_by_text("Pick at least 2 models")).to_have_count(0)

@@ -92,6 +92,63 @@ def test_no_answer_and_no_title_makes_a_session_wider_than_its_window(
     assert sidebar.evaluate("bar => bar.scrollWidth - bar.clientWidth") <= 0
 
 
+def test_the_library_and_the_pages_beside_it_begin_at_one_edge(
+    device: dict[str, object], window: Callable[..., Page]
+):
+    page = window(**device)
+    edges = {}
+    for address, first in (
+        ("/chains/", "h1"),
+        ("/chains/import", ".page-back"),
+        ("/chains/solo/delete", ".page-back"),
+    ):
+        page.goto(address)
+        edges[address] = page.locator(f"main {first}").evaluate(
+            "(first) => first.getBoundingClientRect().left"
+        )
+    assert len(set(edges.values())) == 1, edges
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_a_chains_name_and_its_buttons_stand_in_one_line(window: Callable[..., Page], width: int):
+    page = window(viewport={"width": width, "height": 900})
+    page.goto("/chains/")
+    row = page.locator(".chain-row").first
+    name, button = row.locator(".chain-row-name").bounding_box(), row.locator(".button").first.bounding_box()
+    assert name
+    assert button
+    assert name["y"] + name["height"] / 2 == pytest.approx(button["y"] + button["height"] / 2, abs=1.5)
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_what_a_demo_chain_is_for_can_be_read_to_its_end(window: Callable[..., Page], width: int):
+    page = window(viewport={"width": width, "height": 900})
+    for address in ("/", "/chains/"):
+        page.goto(address)
+        expect(page.locator(".chain-card p").first).to_be_visible()
+        cut = page.locator(".chain-card:has(p)").evaluate_all(
+            """(cards) => cards.filter((card) => {
+              const words = card.querySelector("p");
+              return words.scrollHeight > words.clientHeight;
+            }).map((card) => card.querySelector(".chain-card-open").textContent)"""
+        )
+        assert cut == []
+
+
+def test_on_a_phone_a_model_to_compare_takes_one_line_and_keeps_its_name_whole(phone: Page):
+    phone.goto("/")
+    chips = phone.locator(".model-chip").evaluate_all(
+        """(chips) => chips.map((chip) => {
+          const name = chip.querySelector(".model-chip-name");
+          const edge = chip.closest(".compare-models").getBoundingClientRect().right;
+          const isCut = name.scrollWidth > name.clientWidth || chip.getBoundingClientRect().right > edge;
+          return { name: name.textContent, height: chip.offsetHeight, isCut };
+        })"""
+    )
+    assert len({chip["height"] for chip in chips}) == 1, chips
+    assert [chip["name"] for chip in chips if chip["isCut"]] == []
+
+
 def test_on_a_phone_a_long_name_of_a_chain_leaves_the_buttons_of_the_composer_their_room(phone: Page):
     phone.goto("/")
     phone.get_by_role("button", name="Research briefing").click()

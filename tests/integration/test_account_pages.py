@@ -101,16 +101,25 @@ def test_a_refused_log_in_names_the_field_as_it_is_called(client: Client, alice:
     assert "and/or" not in page
 
 
+def test_the_subjects_of_our_letters_read_like_the_pages(me: Client, alice: User) -> None:
+    me.post(reverse("account_reset_password"), {"email": alice.email})
+    me.post(reverse("account_reset_password"), {"email": "nobody@example.org"})
+    me.post(reverse("account_email"), {"email": alice.email, "action_send": ""})
+
+    subjects = [letter.subject.partition("] ")[2] for letter in mail.outbox]
+    assert subjects == ["Reset your password", "No account has this address", "Confirm your email address"]
+
+
 # Where they lead
 
 
 @pytest.mark.parametrize(
     ("address", "target", "name"),
     [
-        (reverse("account_inactive"), LOG_IN, "Back to log in"),
-        (reverse("account_reset_password"), LOG_IN, "Back to log in"),
-        (reverse("account_reset_password_done"), LOG_IN, "Back to log in"),
-        (reverse("account_email_verification_sent"), LOG_IN, "Back to log in"),
+        (reverse("account_inactive"), LOG_IN, "Back to login"),
+        (reverse("account_reset_password"), LOG_IN, "Back to login"),
+        (reverse("account_reset_password_done"), LOG_IN, "Back to login"),
+        (reverse("account_email_verification_sent"), LOG_IN, "Back to login"),
         (reverse("account_reset_password_from_key_done"), LOG_IN, "Log in"),
         (RESET_KEY, reverse("account_reset_password"), "Get a new link"),
         ("/accounts/confirm-email/made-up/", reverse("account_email"), "Open your email addresses"),

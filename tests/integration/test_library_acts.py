@@ -116,6 +116,13 @@ def test_nobody_is_led_away_from_the_library_by_what_a_form_says(client: Client,
     assert location.startswith(f"{LIBRARY}?")
 
 
+def test_the_question_before_a_chain_goes_belongs_to_the_library(client: Client, alice: User) -> None:
+    [chain] = named(alice, "One")
+    page = client.get(reverse("chain_delete", args=[chain.slug])).content.decode()
+    assert f'<a class="sidebar-link" href="{LIBRARY}" aria-current="true">' in page
+    assert f'<a class="page-back" href="{LIBRARY}">' in page
+
+
 def test_a_chain_that_was_never_used_is_deleted_after_a_question(client: Client, alice: User) -> None:
     [chain] = named(alice, "One")
     address = reverse("chain_delete", args=[chain.slug])

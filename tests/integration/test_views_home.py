@@ -53,7 +53,7 @@ def test_too_few_or_too_many_models_are_refused_and_everything_typed_stays(
     assert response.status_code == 422
     assert re.search(r'class="field-error" id="compare-hint" role="alert"[^>]*>Pick at ', page)
     # The hint itself has become the error: one line says it.
-    assert "Pick two to eight models." not in page
+    assert "Pick 2 to 8 models." not in page
     assert page.count("Pick at ") == 1
     assert re.search(r"<textarea[^>]*>Which is it\?</textarea>", page)
     assert len(re.findall(r'name="models"[^>]* checked>', page)) == number

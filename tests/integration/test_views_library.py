@@ -156,9 +156,34 @@ def test_a_search_that_finds_nothing_says_so_and_what_the_archive_has(client: Cl
     [chain] = named(alice, "Zither")
     actions.archive_chain(chain=chain)
     page = show(client, q="zither")
-    assert "None of your chains match." in page
+    assert "None of your chains match" in page
     assert "1 archived chain" in page
     assert "<script>" not in show(client, q="<script>")
+
+
+def test_a_search_by_several_words_that_finds_nothing_names_each_of_them(client: Client, alice: User) -> None:
+    named(alice, "Zither")
+    assert "None has “zebra” and “paper” anywhere in its name" in show(client, q=" zebra  paper ")
+    assert "None has “zebra”, “paper” and “&lt;b&gt;” anywhere" in show(client, q="zebra paper <b>")
+    assert "None has “zebra” anywhere in its name" in show(client, q="zebra")
+    assert "“paper” anywhere in its name, description, prompts, models or tags, and the tag work" in show(
+        client, q="paper", tag="work"
+    )
+
+
+def test_a_person_without_chains_who_searches_is_told_how_to_get_some(client: Client, alice: User) -> None:
+    for query in ({"q": "zebra paper"}, {"tag": "work"}):
+        page = show(client, **query)
+        assert "No chains of your own yet" in page
+        assert "Show the demo chains" in page
+        assert "None of your chains match" not in page
+    found = show(client, q="three critics synthesis")
+    assert "Open a demo chain below" in found
+    assert "Show the demo chains" not in found
+
+    [chain] = named(alice, "Zither")
+    actions.archive_chain(chain=chain)
+    assert "None of your chains match" in show(client, q="zebra")
 
 
 def test_demo_chains_are_searched_too(client: Client) -> None:
