@@ -35,18 +35,10 @@ class Provider(models.Model):
         help_text="The environment variable that holds the key.",
     )
     enabled = models.BooleanField("switched on", default=True)
-    connect_limit = models.FloatField(
-        "to connect", default=5.0, help_text="Seconds until the connection stands."
-    )
-    first_token_limit = models.FloatField(
-        "to the first token", default=60.0, help_text="Seconds until the first token."
-    )
-    idle_limit = models.FloatField(
-        "between two tokens", default=30.0, help_text="Seconds between two tokens."
-    )
-    total_limit = models.FloatField(
-        "for a whole answer", default=900.0, help_text="Seconds for a whole answer."
-    )
+    connect_limit = models.FloatField("to connect", default=5.0)
+    first_token_limit = models.FloatField("to the first token", default=60.0)
+    idle_limit = models.FloatField("between two tokens", default=30.0)
+    total_limit = models.FloatField("for a whole answer", default=900.0)
 
     objects = ProviderQuerySet.as_manager()
 

@@ -256,7 +256,7 @@ function showState() {
   if (blocked.size) return show("refused", "Changed in two windows: choose a text");
   if (nextPlace()) return show("unsaved", "Not saved yet");
   if (unsaved.size) return show("refused", "Everything but the marked fields is saved");
-  const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const time = new Date().toLocaleTimeString([], { timeStyle: "short" });
   show("saved", `Saved · ${time}`);
 }
 

@@ -189,8 +189,8 @@ function paint(touched) {
 // The answer to our own message brings its band too, before or after the socket does: one of them stays.
 document.addEventListener("htmx:load", (event) => {
   const band = event.detail.elt;
-  if (!band.matches?.("[data-run]")) return;
   showLocalTimes(band);
+  if (!band.matches?.("[data-run]")) return;
   const [first, ...others] = document.querySelectorAll(`[id="${band.id}"]`);
   for (const other of others) other.remove();
   if (first === band) {

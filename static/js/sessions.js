@@ -1,4 +1,4 @@
-// The page of all sessions: their times are the reader's own, also of those that a search brings.
+// Lists with times, as the page of all sessions: they are the reader's own, also in what is brought later.
 import "./dialog.js";
 import { showLocalTimes } from "./local_times.js";
 

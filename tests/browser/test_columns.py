@@ -181,7 +181,7 @@ def test_one_is_hidden_and_all_come_back(page: Page):
 def test_what_is_left_fills_the_row_stays_readable_and_no_arrow_leads_to_nothing(page: Page, stage: Stage):
     stage.play(Ben=Script(tokens=200))
     asked(page)
-    row = page.locator("[data-stages]").bounding_box()
+    row = page.locator("[data-run]").bounding_box()
     assert row
     arrows = page.locator(".flow:visible")
     expect(arrows).to_have_count(1)
