@@ -153,4 +153,4 @@ def test_what_was_stopped_hangs_up_at_the_provider_within_a_second(
         assert hung_up - asked <= 1.0
     run = alice.waits(session)
     assert (run.status, run.statuses) == ("cancelled", ["cancelled"] * 4 + ["skipped"])
-    assert all("closed in" in column.words for column in run.columns[:4])
+    assert all("was closed within" in column.words for column in run.columns[:4])
