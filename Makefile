@@ -29,12 +29,12 @@ run: environment
 # While Playwright runs in a process no asynchronous test can, so pages have a run of their own.
 PYTEST := $(BIN)/python -m pytest
 ON_SERVICES := $(BIN)/python -m tests.services --
-# The chaos tests wait most of their time: they begin, and the quick ones fill their pauses.
+# What waits most of its time begins: the chaos tests, then those with processes; the quick ones fill their pauses.
 BESIDE := -n 4 --dist loadfile --no-loadscope-reorder
 PAGES := -n 3 --dist worksteal
 test: dev-environment system-packages
 	@status=0; \
-	$(PYTEST) $(BESIDE) -m "not alone" tests/chaos tests/unit tests/integration || status=1; \
+	$(PYTEST) $(BESIDE) -m "not alone" tests/chaos tests/integration tests/unit || status=1; \
 	$(PYTEST) $(PAGES) -m "not alone" tests/browser || status=1; \
 	$(PYTEST) -m alone tests || status=1; \
 	$(ON_SERVICES) $(PYTEST) $(BESIDE) -m "not alone and not once" tests/chaos tests/integration || status=1; \
