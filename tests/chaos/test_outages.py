@@ -154,7 +154,7 @@ def test_without_redis_streams_go_on_and_every_window_ends_with_the_stored_text(
 
 def check_doors(url: str) -> None:
     """Who logs in and what programs ask is counted and judged as ever."""
-    with httpx.Client(base_url=url, trust_env=False) as stranger:
+    with httpx.Client(base_url=url, trust_env=False, timeout=20) as stranger:
         stranger.get("/accounts/login/")
         wrong = {"login": "alice", "password": "wrong"}
         token = {"X-CSRFToken": stranger.cookies["csrftoken"], "Referer": url}
