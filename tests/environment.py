@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 # tests/services.py sets these when it starts a PostgreSQL and a Redis for the suite.
 DATABASE_VARIABLE = "CHAINCHAT_TEST_DATABASE_URL"
@@ -49,8 +50,7 @@ PINNED = {
 def enter() -> None:
     """Give this process, and every process that it starts, the environment of the tests."""
     os.environ.update(PINNED, VAR_DIR=_folder("tests"))
-    if SHARED_VARIABLE not in os.environ:
-        os.environ[SHARED_VARIABLE] = _folder("shared")
+    shared()
     os.environ["DATABASE_URL"] = os.environ.get(DATABASE_VARIABLE, "")
     os.environ["REDIS_URL"] = os.environ.get(REDIS_VARIABLE, "")
 
@@ -58,6 +58,13 @@ def enter() -> None:
 def has_services() -> bool:
     """Whether the suite runs on PostgreSQL and Redis instead of SQLite and memory."""
     return bool(os.environ.get(DATABASE_VARIABLE))
+
+
+def shared() -> Path:
+    """Return the folder of the whole run; the first process makes it, and takes it along when it ends."""
+    if SHARED_VARIABLE not in os.environ:
+        os.environ[SHARED_VARIABLE] = _folder("shared")
+    return Path(os.environ[SHARED_VARIABLE])
 
 
 def _folder(what: str) -> str:

@@ -245,7 +245,7 @@ def prepared() -> tuple[Path, str]:
 
     The first process of a test run that needs it makes it; the others wait for that.
     """
-    shared = Path(os.environ[environment.SHARED_VARIABLE])
+    shared = environment.shared()
     folder, name = shared / "prepared", shared / "database"
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
