@@ -28,6 +28,8 @@ class Chart {
       const calls = JSON.parse(row.dataset.calls).map(([attempt, start, first, end]) => ({ attempt, start, first, end }));
       this.lanes.set(row.dataset.lane, { row, svg: row.querySelector("svg"), calls, bars: [], isDone: false });
     }
+    // The rows may be behind what frames have told already.
+    for (const step of this.lanes.keys()) this.take(document.getElementById(`step-${step}`));
   }
 
   get now() {
@@ -40,7 +42,7 @@ class Chart {
   }
 
   take(column) {
-    const lane = this.lanes.get(column.dataset.step);
+    const lane = column && this.lanes.get(column.dataset.step);
     if (!lane) return;
     const { status } = column.dataset;
     lane.svg.dataset.status = status;

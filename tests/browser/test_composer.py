@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
-from tests.browser.stage import Stage
+from tests.browser.stage import Stage, model_id
 from tests.browser.window import article, composer, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
 
 RUN = "section[data-run]"
+ADA = model_id("Ada")
 
 
 @pytest.fixture
@@ -164,3 +166,29 @@ def test_who_turned_to_an_answer_before_the_message_was_answered_stays_there(sta
     expect(composer(page)).to_have_value("")
     wait_for_end(page)
     expect(article(page, "Ben").locator("[data-answer]")).to_be_focused()
+
+
+def test_the_cost_is_estimated_before_sending_and_the_field_grows_with_its_text(page: Page):
+    open_chain(page, "Pair")
+    cost = page.locator("[data-cost]")
+    expect(cost).to_have_text(re.compile(r"\$[\d.]+ to \$[\d.]+"))
+    least = cost.inner_text()
+    low = composer(page).bounding_box()
+    composer(page).fill("A long message. " * 400)
+    expect(cost).not_to_have_text(least)
+    expect(cost).to_have_text(re.compile(r"\$[\d.]+ to \$[\d.]+"))
+    high = composer(page).bounding_box()
+    assert low
+    assert high
+    assert 2 * low["height"] < high["height"] < 600
+
+
+def test_a_model_without_a_price_makes_the_cost_unknown(page: Page, stage: Stage):
+    model = f"from chains.models import LanguageModel as M; models = M.objects.filter(model_id={ADA!r})"
+    price = stage.server.do(f"{model}; print(models.get().input_price)")
+    stage.server.do(f"{model}; models.update(input_price=None)")
+    try:
+        open_chain(page, "Solo")
+        expect(page.locator("[data-cost]")).to_have_text("unknown for 1 call")
+    finally:
+        stage.server.do(f"{model}; models.update(input_price={price!r})")
