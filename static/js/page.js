@@ -18,6 +18,9 @@ export const answerOf = (step) => document.getElementById(`step-${step}-answer`)
 export const isLiveRun = (band) => LIVE_RUN.includes(band.dataset.runStatus);
 // How far a step has come: through its live statuses in their order, then to any of the final ones.
 const placeOf = (status) => (LIVE_STEP.includes(status) ? LIVE_STEP.indexOf(status) : LIVE_STEP.length);
+// A column's status, or that of its head: it is drawn anew only at the end.
+export const drawnStatus = (column) =>
+  LIVE_STEP.includes(column.dataset.status) ? column.dataset.status : column.querySelector(".column-head").dataset.stepStatus;
 const isFinal = (answer) => answer.dataset.sha256 !== undefined;
 
 export function parse(html) {

@@ -73,8 +73,11 @@ function greet() {
       const step = Number(column.dataset.step);
       // No row has such a status: the server shows the run anew.
       if (incomplete.has(step)) runs[band.dataset.run] = "incomplete";
-      if (page.isLiveRun(band)) steps[step] = column.dataset.status;
+      if (page.isLiveRun(band)) steps[step] = page.drawnStatus(column);
+      // Its end was told, and the line broke before what is drawn of it came.
+      else if (page.drawnStatus(column) !== column.dataset.status) runs[band.dataset.run] = "incomplete";
     }
+    if (!page.isLiveRun(band) && band.querySelector("[data-waterfall][data-live]")) runs[band.dataset.run] = "incomplete";
   }
   asked = [...incomplete];
   incomplete.clear();
