@@ -149,6 +149,17 @@ def test_on_a_phone_a_model_to_compare_takes_one_line_and_keeps_its_name_whole(p
     assert [chip["name"] for chip in chips if chip["isCut"]] == []
 
 
+@pytest.mark.parametrize("width", [700, 800, 1024])
+def test_columns_that_go_on_to_the_edge_make_no_session_wider(
+    width: int, window: Callable[..., Page], stage: Stage
+):
+    page = window(viewport={"width": width, "height": 900})
+    open_chain(page, "Trio")
+    send(page, "Fit")
+    wait_for_end(page)
+    assert page.evaluate(EXCESS) <= 0
+
+
 def test_on_a_phone_a_long_name_of_a_chain_leaves_the_buttons_of_the_composer_their_room(phone: Page):
     phone.goto("/")
     phone.get_by_role("button", name="Research briefing").click()
