@@ -271,6 +271,24 @@ def test_on_a_phone_columns_stream_live_too(stage: Stage, phone: Page):
     wait_for_end(phone)
 
 
+@pytest.mark.parametrize("touch", [True, False])
+def test_on_a_phone_the_newest_lines_stand_above_the_composer(
+    touch: bool, window: Callable[..., Page], stage: Stage
+):
+    phone = window(**PHONE | {"has_touch": touch, "is_mobile": touch})
+    stage.play(Ada=Script(tokens=4_000, tps=200), Ben=Script(tokens=4))
+    open_chain(phone, "Pair")
+    send(phone, "Go on")
+    text = article(phone, "Ada").locator("[data-answer]")
+    until(phone, lambda: text.evaluate("(answer) => answer.scrollHeight > answer.clientHeight + 200"))
+    field, answer = phone.locator("[data-composer]").bounding_box(), text.bounding_box()
+    assert field
+    assert answer
+    assert answer["y"] + answer["height"] <= field["y"]
+    phone.get_by_role("button", name="Stop", exact=True).click()
+    wait_for_end(phone, "cancelled")
+
+
 def test_on_a_phone_the_side_bar_is_a_drawer(stage: Stage, phone: Page):
     open_chain(phone, "Solo")
     send(phone, "Where is the list?")
