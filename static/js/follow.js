@@ -1,7 +1,8 @@
 // Each answer scrolls alone and follows its text only while the reader is at its end.
 const END_PX = 24;
 const READERS_MS = 1_000; // so long after an input outside the composer a scroll is the reader's
-const places = new WeakMap(); // answer → { top, follows, leftAt: when its reader turned the wheel upwards }
+const LINE_PX = 24; // of a wheel that counts in lines
+const places = new WeakMap(); // answer → { top, follows, leftAt: when its reader asked for what is above }
 const passages = new WeakMap(); // answer → what was read in it when it was last out of sight
 
 // A column that takes its room again has its text a moment later.
@@ -22,10 +23,16 @@ const sizes = new ResizeObserver((entries) => {
 
 export const isFollowed = (answer) => placeOf(answer).follows;
 
+function put(answer, place) {
+  places.set(answer, place);
+  if (place.follows) answer.addEventListener("wheel", turnBack, { passive: false });
+  else answer.removeEventListener("wheel", turnBack);
+}
+
 export function toEnd(answer) {
   if (!places.has(answer)) sizes.observe(answer);
   answer.scrollTop = answer.scrollHeight;
-  places.set(answer, { top: answer.scrollTop, follows: true });
+  put(answer, { top: answer.scrollTop, follows: true });
   showJump(answer);
 }
 
@@ -38,6 +45,7 @@ export function keepEnd(answer, change) {
 
 // Follow a text no more until something is written into it again.
 export function rest(answer) {
+  answer.removeEventListener("wheel", turnBack);
   places.delete(answer);
   sizes.unobserve(answer);
 }
@@ -55,12 +63,15 @@ const isReaders = () => performance.now() - inputAt < READERS_MS;
 
 function scrolled(answer) {
   const { top, follows, leftAt } = placeOf(answer);
-  // This tells of how it came to the end before its reader left it.
-  if (performance.now() - leftAt < READERS_MS && answer.scrollTop >= top) return;
+  if (performance.now() - leftAt < READERS_MS) {
+    // A smooth way up begins near the end; and one further down is how it came there before its reader left it.
+    if (answer.scrollTop < top) put(answer, { top: answer.scrollTop, follows: false, leftAt });
+    return;
+  }
   if (follows && answer.scrollTop < top && !atEnd(answer) && !isReaders()) return toEnd(answer);
   // Text that comes in between also leaves the end behind: only a move upwards is the reader's.
   const stays = atEnd(answer) || (follows && answer.scrollTop >= top);
-  places.set(answer, { top: answer.scrollTop, follows: stays });
+  put(answer, { top: answer.scrollTop, follows: stays });
   showJump(answer);
 }
 
@@ -101,7 +112,7 @@ function recall(answer) {
   }
   passages.delete(answer);
   // From now on this passage is what is read, not the end.
-  places.set(answer, { top: answer.scrollTop, follows: false });
+  put(answer, { top: answer.scrollTop, follows: false });
 }
 
 // Bring a group's running columns into sight, unless the reader moved the row.
@@ -128,19 +139,38 @@ for (const kind of ["wheel", "pointerdown", "pointermove", "touchmove", "keydown
     { capture: true, passive: true },
   );
 }
-// The wheel turned upwards: text that is written before the browser scrolls must not take the reader back to the end.
-document.addEventListener(
-  "wheel",
-  ({ target, deltaY }) => {
-    const answer = target.closest?.("[data-answer]");
-    if (!answer) return;
-    if (deltaY > 0) delete places.get(answer)?.leftAt;
-    if (deltaY >= 0 || answer.scrollTop <= 0) return;
-    places.set(answer, { top: answer.scrollTop, follows: false, leftAt: performance.now() });
-    showJump(answer);
-  },
-  { capture: true, passive: true },
-);
+// Whoever asks for what is above leaves the end at once: text that is written before the browser scrolls must not take
+// the reader back there.
+const asksUp = ({ deltaY, key, shiftKey }) =>
+  deltaY < 0 || ["ArrowUp", "PageUp", "Home"].includes(key) || (key === " " && shiftKey);
+
+function leave(answer) {
+  put(answer, { top: answer.scrollTop, follows: false, leftAt: performance.now() });
+  showJump(answer);
+}
+
+// The browser turns the wheel beside the page's script, and gives it up where the script moves the text at that moment.
+// So the turn that leaves a followed text is made here; those after it are the browser's again.
+function turnBack(event) {
+  const { currentTarget: answer, deltaY, deltaMode } = event;
+  if (deltaY >= 0 || event.ctrlKey || !event.cancelable || answer.scrollTop <= 0) return;
+  event.preventDefault();
+  answer.scrollTop += deltaY * [1, LINE_PX, answer.clientHeight][deltaMode];
+  leave(answer);
+}
+
+for (const kind of ["wheel", "pointerdown", "keydown"]) {
+  document.addEventListener(
+    kind,
+    (event) => {
+      const answer = event.target.closest?.("[data-answer]");
+      if (!answer || event.deltaY === 0 || event.ctrlKey) return;
+      if (!asksUp(event)) delete places.get(answer)?.leftAt;
+      else if (answer.scrollTop > 0) leave(answer);
+    },
+    { passive: true },
+  );
+}
 for (const kind of ["wheel", "pointerdown", "keydown"]) {
   document.addEventListener(
     kind,

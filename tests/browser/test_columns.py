@@ -98,6 +98,26 @@ def test_each_scrolls_alone_and_follows_its_text_while_the_reader_is_at_its_end(
     wait_for_end(page, "cancelled")
 
 
+def test_a_key_that_goes_up_leaves_the_end_of_a_text_that_is_written_however_small_its_step(page: Page, stage: Stage):
+    stage.play(Ada=ENDLESS, Ben=ENDLESS)
+    open_chain(page, "Pair")
+    send(page, "Write much")
+    until(page, lambda: all(answer(page, name).evaluate(SCROLL)[1] > 300 for name in ("Ada", "Ben")))
+    for name, key in (("Ada", "ArrowUp"), ("Ben", "PageUp"), ("Ada", "Home")):
+        text = answer(page, name)
+        text.evaluate(WATCH)
+        text.focus()
+        page.keyboard.press(key)
+        until(page, partial(text.evaluate, "(answer) => answer.wentBack"))
+        until(page, lambda text=text: (seen := text.evaluate(SCROLL))[1] - seen[0] > 100)
+        jump = article(page, name).get_by_role("button", name="Jump to latest")
+        expect(jump).to_be_visible()
+        jump.click()
+        expect(jump).to_be_hidden()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    wait_for_end(page, "cancelled")
+
+
 def test_the_last_lines_of_an_answer_that_was_followed_stay_in_sight_when_its_figures_come(
     page: Page, stage: Stage
 ):
