@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from pathlib import Path
 
 
@@ -15,6 +16,15 @@ def facts() -> str:
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.system()} {platform.release()}; "
         f"Python {platform.python_version()}; load over 1, 5 and 15 minutes {load}"
     )
+
+
+def seconds_of_sums() -> float:
+    """Measure how long ten million additions take here, in s: how fast the machine is just now."""
+    began = time.perf_counter()
+    total = 0
+    for number in range(10_000_000):
+        total += number
+    return time.perf_counter() - began
 
 
 def _processor() -> str:
