@@ -98,7 +98,7 @@ def test_each_scrolls_alone_and_follows_its_text_while_the_reader_is_at_its_end(
     wait_for_end(page, "cancelled")
 
 
-def test_a_key_that_goes_up_leaves_the_end_of_a_text_that_is_written_however_small_its_step(page: Page, stage: Stage):
+def test_a_key_that_goes_up_leaves_the_end_of_a_text_however_small_its_step(page: Page, stage: Stage):
     stage.play(Ada=ENDLESS, Ben=ENDLESS)
     open_chain(page, "Pair")
     send(page, "Write much")
