@@ -103,13 +103,18 @@ def test_a_key_that_goes_up_leaves_the_end_of_a_text_however_small_its_step(page
     open_chain(page, "Pair")
     send(page, "Write much")
     until(page, lambda: all(answer(page, name).evaluate(SCROLL)[1] > 300 for name in ("Ada", "Ben")))
+
+    def left_behind(text: Locator) -> bool:
+        top, end = text.evaluate(SCROLL)
+        return bool(end - top > 100)
+
     for name, key in (("Ada", "ArrowUp"), ("Ben", "PageUp"), ("Ada", "Home")):
         text = answer(page, name)
         text.evaluate(WATCH)
         text.focus()
         page.keyboard.press(key)
         until(page, partial(text.evaluate, "(answer) => answer.wentBack"))
-        until(page, lambda text=text: (seen := text.evaluate(SCROLL))[1] - seen[0] > 100)
+        until(page, partial(left_behind, text))
         jump = article(page, name).get_by_role("button", name="Jump to latest")
         expect(jump).to_be_visible()
         jump.click()
