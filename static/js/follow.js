@@ -144,6 +144,10 @@ for (const kind of ["wheel", "pointerdown", "pointermove", "touchmove", "keydown
 const asksUp = ({ deltaY, key, shiftKey }) =>
   deltaY < 0 || ["ArrowUp", "PageUp", "Home"].includes(key) || (key === " " && shiftKey);
 
+// A wheel that zooms, or that moves the row of columns, is not meant for the text; fingers never draw quite straight.
+const isAside = ({ type, ctrlKey, deltaX, deltaY }) =>
+  type === "wheel" && (ctrlKey || Math.abs(deltaX) >= Math.abs(deltaY));
+
 function leave(answer) {
   put(answer, { top: answer.scrollTop, follows: false, leftAt: performance.now() });
   showJump(answer);
@@ -153,7 +157,7 @@ function leave(answer) {
 // So the turn that leaves a followed text is made here; those after it are the browser's again.
 function turnBack(event) {
   const { currentTarget: answer, deltaY, deltaMode } = event;
-  if (deltaY >= 0 || event.ctrlKey || !event.cancelable || answer.scrollTop <= 0) return;
+  if (isAside(event) || !asksUp(event) || !event.cancelable || answer.scrollTop <= 0) return;
   event.preventDefault();
   answer.scrollTop += deltaY * [1, LINE_PX, answer.clientHeight][deltaMode];
   leave(answer);
@@ -164,7 +168,7 @@ for (const kind of ["wheel", "pointerdown", "keydown"]) {
     kind,
     (event) => {
       const answer = event.target.closest?.("[data-answer]");
-      if (!answer || event.deltaY === 0 || event.ctrlKey) return;
+      if (!answer || isAside(event)) return;
       if (!asksUp(event)) delete places.get(answer)?.leftAt;
       else if (answer.scrollTop > 0) leave(answer);
     },
