@@ -12,7 +12,7 @@ from weakref import WeakSet
 
 import orjson
 from channels.auth import get_user
-from channels.consumer import AsyncConsumer
+from channels.consumer import AsyncConsumer, get_handler_name
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -40,7 +40,19 @@ sockets: set[SessionConsumer] = set()  # those that watch
 at_the_door: WeakSet[SessionConsumer] = WeakSet()
 
 
-class RunConsumer(AsyncConsumer):
+class DirectConsumer(AsyncConsumer):
+    """Calls its handlers at once.
+
+    Channels looks after the database connections of a thread before each message, even for a receipt, which
+    comes for every frame. Handlers here ask the database in threads only, and those look after their own.
+    """
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the handler of a message."""
+        await getattr(self, get_handler_name(message))(message)
+
+
+class RunConsumer(DirectConsumer):
     """Hears hints on the channel ``chain-runs``. The lease decides who runs, the sweep finds the rest."""
 
     async def run_execute(self, message: dict[str, Any]) -> None:
@@ -80,7 +92,7 @@ class Unacknowledged:
         return many or self._bytes >= MAX_UNACKNOWLEDGED_BYTES * part
 
 
-class SessionConsumer(AsyncWebsocketConsumer):
+class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
     """One window on one session. The browser only watches: what it sends are greetings and receipts."""
 
     access_check_s = ACCESS_CHECK_S

@@ -45,16 +45,17 @@ def claim(run_id: int, owner: str, *, detached: bool = False) -> Lease | None:
 
     A detached run is taken by a command for its own process; the sweep only ever marks it as interrupted.
     """
-    taken = Run.objects.filter(lapsed(), pk=run_id, status=RunStatus.QUEUED, is_detached=detached).update(
-        status=RunStatus.RUNNING,
-        lease_owner=owner,
-        epoch=F("epoch") + 1,
-        lease_expires_at=Now() + LEASE,
-        started_at=timezone.now(),
+    # By hand, with RETURNING: this stands before the first request of every run.
+    sql = (
+        "UPDATE chains_run SET status = 'running', lease_owner = %s, epoch = epoch + 1, started_at = %s, "
+        f"lease_expires_at = {_expiry_sql()} WHERE id = %s AND status = 'queued' AND is_detached = %s "
+        f"AND (lease_expires_at IS NULL OR lease_expires_at < {_now_sql()}) RETURNING epoch"
     )
-    if not taken:
-        return None
-    return Lease(run_id, Run.objects.values_list("epoch", flat=True).get(pk=run_id))
+    started = Run._meta.get_field("started_at").get_db_prep_save(timezone.now(), connection)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [owner, started, run_id, detached])
+        taken = cursor.fetchall()
+    return Lease(run_id, taken[0][0]) if taken else None
 
 
 def renew(leases: Mapping[int, int], owner: str) -> dict[int, int]:
@@ -124,3 +125,9 @@ def _expiry_sql() -> str:
         return f"statement_timestamp() + interval '{seconds} seconds'"
     # The same text as Django stores, so that the two compare.
     return f"strftime('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', '+{seconds} seconds')"
+
+
+def _now_sql() -> str:
+    if connection.vendor == "postgresql":
+        return "statement_timestamp()"
+    return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 Row = tuple[Any, ...]
+# Their values go to the drivers as they are. Preparing each by its field took half of a stage's write.
+_PLAIN = (models.CharField, models.TextField, models.BooleanField, models.IntegerField, models.FloatField)
 
 
 def update_rows(
@@ -20,12 +23,9 @@ def update_rows(
 
     ``where`` is SQL over the table's own columns and holds the expected old state.
     """
-    table = model._meta.db_table
-    values, parameters = _values(model, columns, rows)
-    sets = ", ".join(f"{_column(model, name)} = v.{_quote(name)}" for name in columns[keys:])
-    match = " AND ".join(f"{table}.{_column(model, name)} = v.{_quote(name)}" for name in columns[:keys])
+    sql = _update_sql(connection.vendor, model, tuple(columns), len(rows), where, keys)
     with connection.cursor() as cursor:
-        cursor.execute(f"{values} UPDATE {table} SET {sets} FROM v WHERE {match} AND {where}", parameters)
+        cursor.execute(sql, _parameters(model, columns, rows))
         return int(cursor.rowcount)
 
 
@@ -33,42 +33,59 @@ def insert_rows(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], *, constants: dict[str, Any]
 ) -> None:
     """Insert many rows in one statement, ``constants`` in each; rows that exist already stay as they are."""
-    table = model._meta.db_table
-    values, parameters = _values(model, columns, rows)
-    names = [_column(model, name) for name in (*columns, *constants)]
-    picked = [f"v.{_quote(name)}" for name in columns] + ["%s"] * len(constants)
-    prepared = [_preparer(model, name)(value) for name, value in constants.items()]
-    sql = (
-        f"{values} INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(picked)} FROM v "
-        # SQLite reads ON CONFLICT as part of a join without this.
-        "WHERE true ON CONFLICT DO NOTHING"
-    )
+    sql = _insert_sql(connection.vendor, model, tuple(columns), len(rows), tuple(constants))
+    parameters = _parameters(model, columns, rows)
+    parameters += _parameters(model, tuple(constants), [tuple(constants.values())])
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, *prepared])
+        cursor.execute(sql, parameters)
 
 
-def _values(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> tuple[str, list[Any]]:
-    one = "(" + ", ".join(_placeholder(model, name) for name in columns) + ")"
-    prepare = [_preparer(model, name) for name in columns]
-    parameters = [ready(value) for row in rows for ready, value in zip(prepare, row, strict=True)]
-    return f"WITH v({', '.join(map(_quote, columns))}) AS (VALUES {', '.join([one] * len(rows))})", parameters
+@lru_cache(maxsize=256)
+def _update_sql(
+    vendor: str, model: type[models.Model], columns: tuple[str, ...], count: int, where: str, keys: int
+) -> str:
+    table = model._meta.db_table
+    sets = ", ".join(f"{_column(model, name)} = v.{_quote(name)}" for name in columns[keys:])
+    match = " AND ".join(f"{table}.{_column(model, name)} = v.{_quote(name)}" for name in columns[:keys])
+    values = _values_sql(vendor, model, columns, count)
+    return f"{values} UPDATE {table} SET {sets} FROM v WHERE {match} AND {where}"
 
 
-def _placeholder(model: type[models.Model], name: str) -> str:
-    if connection.vendor != "postgresql":
+@lru_cache(maxsize=256)
+def _insert_sql(
+    vendor: str, model: type[models.Model], columns: tuple[str, ...], count: int, constants: tuple[str, ...]
+) -> str:
+    names = ", ".join(_column(model, name) for name in (*columns, *constants))
+    picked = ", ".join([f"v.{_quote(name)}" for name in columns] + ["%s"] * len(constants))
+    return (
+        f"{_values_sql(vendor, model, columns, count)} INSERT INTO {model._meta.db_table} ({names}) "
+        # SQLite reads ON CONFLICT as part of a join without this.
+        f"SELECT {picked} FROM v WHERE true ON CONFLICT DO NOTHING"
+    )
+
+
+def _values_sql(vendor: str, model: type[models.Model], columns: Sequence[str], count: int) -> str:
+    one = "(" + ", ".join(_placeholder(vendor, model, name) for name in columns) + ")"
+    return f"WITH v({', '.join(map(_quote, columns))}) AS (VALUES {', '.join([one] * count)})"
+
+
+def _placeholder(vendor: str, model: type[models.Model], name: str) -> str:
+    if vendor != "postgresql":
         return "%s"
     field = _field(model, name)
     target = field.target_field if isinstance(field, models.ForeignKey) else field
     return f"%s::{target.cast_db_type(connection)}"  # type: ignore[attr-defined]  # the stubs lack it
 
 
-def _preparer(model: type[models.Model], name: str) -> Callable[[Any], Any]:
-    field, database = _field(model, name), connections[DEFAULT_DB_ALIAS]
-
-    def prepare(value: Any) -> Any:
-        return field.get_db_prep_save(value.pk if isinstance(value, models.Model) else value, database)
-
-    return prepare
+def _parameters(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> list[Any]:
+    database = connections[DEFAULT_DB_ALIAS]
+    fields = [_field(model, name) for name in columns]
+    prepare = [None if isinstance(field, _PLAIN) else field.get_db_prep_save for field in fields]
+    return [
+        value if ready is None else ready(value.pk if isinstance(value, models.Model) else value, database)
+        for row in rows
+        for ready, value in zip(prepare, row, strict=True)
+    ]
 
 
 def _column(model: type[models.Model], name: str) -> str:

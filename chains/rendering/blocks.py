@@ -14,9 +14,9 @@ from markdown_it.token import Token
 
 from chains.rendering.syntax import block_tokens
 
-# Characters after which a list or table is cut. An open list is rendered again at each update: 4,000
-# characters take about 6 ms. A table repeats its head after a cut, so it may grow longer.
-LIST_PIECE = 4_000
+# Characters after which a list or table is cut. An open list is rendered again at each update: 3,000
+# characters take about 5 ms. A table repeats its head after a cut, so it may grow longer.
+LIST_PIECE = 3_000
 TABLE_PIECE = 16_000
 
 # Lists, footnotes and indented code go on after a blank line; these do not.

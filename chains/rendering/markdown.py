@@ -14,8 +14,9 @@ from chains.rendering.output import Footnotes, render_block
 # Characters that are taken up at once. Longer text goes through in windows, so that the cost stays linear.
 WINDOW = 8_000
 
-# One stream may take a twentieth of a core, and send each viewer so many characters of open tail a second.
-COST_TO_PAUSE = 19
+# One stream may take three hundredths of a core, and send each viewer so many characters of open tail a
+# second.
+COST_TO_PAUSE = 32
 TAIL_RATE = 200_000
 
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")

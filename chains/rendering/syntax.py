@@ -29,7 +29,11 @@ MAX_INLINE_MATH = 1_000
 _SAFE_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s]", re.IGNORECASE)
 # Where an inline rule of ours may begin, or a link's label end. By default the parser stops at whatever some
 # plugin might want, such as each hyphen, and asks all rules in vain.
-_MAY_BEGIN = re.compile(r"[\n$&*<\[\\\]`~]|!(?=\[)|:(?=//)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+# All begin with the same set, so that the search passes over letters by it alone.
+_MAY_BEGIN = re.compile(
+    r"[\n$&*<\[\\\]`~!:_]"
+    r"(?:(?<=[\n$&*<\[\\\]`~])|(?<=!)(?=\[)|(?<=:)(?=//)|(?<=_)(?:(?<![A-Za-z0-9]_)|(?![A-Za-z0-9])))"
+)
 _DISPLAY_MARKS = {"$$": "$$", "\\[": "\\]"}
 _INLINE_MARKS = {"\\(": "\\)", "\\[": "\\]", "$$": "$$"}
 _DOLLAR_MATH = re.compile(rf"\$(?=[^\s$])((?:\\.|[^\\$\n]){{1,{MAX_INLINE_MATH}}})(?<!\s)\$(?![\d$])")

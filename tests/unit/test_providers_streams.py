@@ -294,15 +294,17 @@ async def test_a_list_that_is_refused_is_told_like_a_call(loopback: LoopbackProv
     assert caught.value.kind is ErrorKind.AUTH
 
 
-async def test_the_client_is_one_for_the_loop_and_a_closed_one_is_replaced(
+async def test_the_transport_is_one_for_the_loop_and_a_closed_one_is_replaced(
     loopback: LoopbackProvider,
 ) -> None:
-    await http.warm()
-    client = http._shared_client()
-    assert http._shared_client() is client
-    await http.aclose()
-    assert client.is_closed
     assert (await Conversation(loopback, "openai", Script()).ask()).reason is FinishReason.STOP
+    transport = http._shared_transport()
+    assert (await Conversation(loopback, "openai", Script()).ask()).reason is FinishReason.STOP
+    assert http._shared_transport() is transport
+    await http.aclose()
+    assert transport.get_client().closed
+    assert (await Conversation(loopback, "openai", Script()).ask()).reason is FinishReason.STOP
+    assert http._shared_transport() is not transport
 
 
 async def test_nothing_is_left_open_after_good_and_bad_answers(loopback: LoopbackProvider) -> None:
