@@ -19,6 +19,7 @@ WINDOW = 8_000
 COST_TO_PAUSE = 32
 TAIL_RATE = 200_000
 
+# What HTML and UTF-8 cannot carry.
 _UNREADABLE = re.compile("[\x00\ud800-\udfff]")
 _LINE_END = re.compile(r"\r\n?")
 
@@ -84,7 +85,7 @@ class MarkdownStream:
         if self._closed:
             raise ValueError("The answer is closed: text can only be put in by replace().")
         self._text += text
-        self._partial += text
+        self._partial += _UNREADABLE.sub("\ufffd", text)
         self._changed = self._changed or bool(text)
 
     def replace(self, text: str) -> None:
@@ -127,7 +128,7 @@ class MarkdownStream:
         if self._restarted:
             self.blocks = []
         self.blocks += [self._rendered(source) for source in self._closed_sources()]
-        self._tail = self._rendered(self._open + _readable(self._partial), closed=False)
+        self._tail = self._rendered(self._open + _with_plain_ends(self._partial), closed=False)
         self._changed = self._restarted = False
         self.rev += 1
         self.cost = time.thread_time() - began
@@ -159,12 +160,12 @@ class MarkdownStream:
         if self._closed and self._partial and not self._partial.endswith("\n"):
             self._partial += "\n"
         lines, end, self._partial = self._partial.rpartition("\n")
-        return _readable(lines + end)
+        return _with_plain_ends(lines + end)
 
 
-def _readable(text: str) -> str:
-    """Replace what HTML and UTF-8 cannot carry, and make all line ends alike."""
-    return _LINE_END.sub("\n", _UNREADABLE.sub("\ufffd", text))
+def _with_plain_ends(text: str) -> str:
+    # Only once the next character is there is a CR known to stand alone.
+    return _LINE_END.sub("\n", text) if "\r" in text else text
 
 
 def render_blocks(text: str, *, name: str = "", is_coloured: bool = True) -> list[str]:

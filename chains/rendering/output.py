@@ -60,6 +60,9 @@ _cleaner = nh3.Cleaner(
     url_relative="deny",
     link_rel="noopener noreferrer nofollow",
 )
+# A paragraph of one line that begins with a letter and has no mark of Markdown or HTML in it is what it says:
+# the parser and the check would leave it as it is. Much of an answer is so while it grows.
+_PROSE = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ][A-Za-z0-9 ,.;:?!()'\"%\-À-ÖØ-öø-ɏ‐-‧]*\n?")
 _SLOT = re.compile(r'<(div|span) data-slot="(\d+)"></\1>')
 _MAX_LANGUAGE = 40
 # An answer stands under the heading of its agent's column, which is one of the third level.
@@ -97,6 +100,8 @@ class Footnotes:
 
 def render_block(source: str, *, closed: bool = True, footnotes: Footnotes | None = None) -> SafeString:
     """Render Markdown to safe HTML. Code is coloured only when it is closed, since it is done once then."""
+    if _PROSE.fullmatch(source):
+        return _safe(f"<p>{source.strip()}</p>\n")
     md = parser()
     env: Env = {"slots": [], "closed": closed, "notes": footnotes or Footnotes()}
     tokens = md.parse(source, env)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import string
 from itertools import pairwise
 
 import pytest
@@ -131,6 +133,31 @@ def test_what_the_parser_passes_over_begins_nothing(every_mark: MarkdownIt, text
         patch.setattr("chains.rendering.output.parser", lambda: every_mark)
         carefully = render_blocks(text)
     assert render_blocks(text) == carefully
+
+
+PROSE = "abZ19 ,.;:?!()'\"%-äßé–’…‧"
+NEVER = re.compile(r"(?!)")
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    text=st.one_of(
+        st.text(alphabet=PROSE, max_size=60),
+        st.text(alphabet=PROSE + "\n-1.|= ", max_size=30),
+        st.lists(FRAGMENTS | st.text(alphabet=PROSE, max_size=9), max_size=5).map("".join),
+    )
+)
+@example(text="Plain words - with (marks): 100%, “quoted”, it's \"so\".  \n")
+@example(text="a.\n\n1. b c\n\na: b\n- c")
+@example(text="\n\n".join(f"a{mark}b{mark} {mark * 2}c{mark * 2} {mark}[d](e){mark}" for mark in MARKS))
+@example(text="\n\n".join(f"a {m}b{m} c{m * 2}d{m * 2} {m * 2}" for m in string.punctuation + "\u00a0\t"))
+def test_what_is_taken_for_prose_is_what_the_parser_makes_of_it(text: str):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chains.rendering.output._PROSE", NEVER)
+        parsed = render_blocks(text)
+        open_parsed = MarkdownStream(text).snapshot().tail
+    assert render_blocks(text) == parsed
+    assert MarkdownStream(text).snapshot().tail == open_parsed
 
 
 @settings(deadline=None, max_examples=50)
