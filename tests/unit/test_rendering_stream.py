@@ -147,7 +147,7 @@ NEVER = re.compile(r"(?!)")
         st.lists(FRAGMENTS | st.text(alphabet=PROSE, max_size=9), max_size=5).map("".join),
     )
 )
-@example(text="Plain words - with (marks): 100%, “quoted”, it's \"so\".  \n")
+@example(text='Plain words - with (marks): 100%, “quoted”, it\'s "so".  \n')
 @example(text="a.\n\n1. b c\n\na: b\n- c")
 @example(text="\n\n".join(f"a{mark}b{mark} {mark * 2}c{mark * 2} {mark}[d](e){mark}" for mark in MARKS))
 @example(text="\n\n".join(f"a {m}b{m} c{m * 2}d{m * 2} {m * 2}" for m in string.punctuation + "\u00a0\t"))
