@@ -48,8 +48,11 @@ class DirectConsumer(AsyncConsumer):
     """
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Call the handler of a message."""
-        await getattr(self, get_handler_name(message))(message)
+        """Call the handler of a message. One of a kind that only a newer release knows is passed over."""
+        if handler := getattr(self, get_handler_name(message), None):
+            await handler(message)
+        else:
+            logger.warning("A message of an unknown kind came: %s", message["type"])
 
 
 class RunConsumer(DirectConsumer):

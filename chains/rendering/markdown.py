@@ -14,9 +14,9 @@ from chains.rendering.output import Footnotes, render_block
 # Characters that are taken up at once. Longer text goes through in windows, so that the cost stays linear.
 WINDOW = 8_000
 
-# One stream may take three hundredths of a core, and send each viewer so many characters of open tail a
-# second.
-COST_TO_PAUSE = 32
+# What one stream renders again and again may take a twenty-fifth of a core, and send each viewer so many
+# characters of open tail a second.
+COST_TO_PAUSE = 24
 TAIL_RATE = 200_000
 
 # What HTML and UTF-8 cannot carry.
@@ -57,7 +57,7 @@ class MarkdownStream:
         self._is_coloured = is_coloured
         self.blocks: list[str] = []  # closed, as safe HTML; none of them changes until ``replace``
         self.rev = 0
-        self.cost = 0.0  # seconds of CPU that the last update took
+        self.cost = 0.0  # seconds of CPU that the last update took for what the next one does again
         self.parsed = 0  # characters that went through the parser so far
         self._changed = False
         self._reset()
@@ -127,7 +127,10 @@ class MarkdownStream:
         first = 0 if self._restarted else len(self.blocks)
         if self._restarted:
             self.blocks = []
-        self.blocks += [self._rendered(source) for source in self._closed_sources()]
+        if sources := self._closed_sources():
+            self.blocks += [self._rendered(source) for source in sources]
+            # Closed blocks are paid once: nobody has to wait for them.
+            began = time.thread_time()
         self._tail = self._rendered(self._open + _with_plain_ends(self._partial), closed=False)
         self._changed = self._restarted = False
         self.rev += 1

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,10 +31,11 @@ from chains.consumers import (
 )
 from chains.engine.plan import ConnectionType
 from chains.hosting import RunHost
+from chains.live import RUN_CHANNEL
 from chains.management.site_server import close_sockets
 from chains.models import AgentStep, ChatSession, LanguageModel, Provider, StepAttempt, User
 from chains.rendering.markdown import MarkdownStream
-from chains.routing import websocket
+from chains.routing import channel, websocket
 from tests.integration.answer_cast import Answering, digest, make_answering
 from tests.integration.run_cast import Agent, finished_run, in_db, make_run, until
 from tests.unit.engine_cast import says
@@ -555,6 +557,21 @@ def short_answers(owner: User) -> ChatSession:
     )
     chain = actions.create_chain(owner=owner, file=ChainFile(name="Short", agents=agents))
     return actions.start_session(owner=owner, chain=chain)
+
+
+async def test_a_hint_that_only_a_newer_release_knows_takes_nothing_from_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    taken: list[int] = []
+    monkeypatch.setattr("chains.runtime.current", lambda: SimpleNamespace(execute=taken.append))
+    worker = ApplicationCommunicator(channel, {"type": "channel", "channel": RUN_CHANNEL})
+    await worker.send_input({"type": "run.unheard_of", "run": 6})
+    await worker.send_input({"type": "run.execute", "run": 7})
+    await until(lambda: taken)
+    worker.stop()
+    assert taken == [7]
+    if hasattr(get_channel_layer(), "flush"):
+        await get_channel_layer().flush()
 
 
 async def test_a_message_is_answered_from_the_hint_to_the_last_frame(alice: User, window_of: OpenWindow):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import string
+import time
 from itertools import pairwise
 
 import pytest
@@ -330,6 +331,14 @@ def test_a_block_that_cannot_be_cut_asks_for_longer_pauses_as_it_grows():
     stream.update()
     assert stream.pause > 5 * early
     assert stream.pause >= 10 * stream.cost
+
+
+def test_what_is_rendered_only_once_asks_for_no_pause():
+    stream = MarkdownStream("Some words. ")
+    stream.append("and more.\n\n" + (PARAGRAPH + ITEM * 40 + "\n") * 40 + "and the last ones")
+    began = time.thread_time()
+    stream.update()
+    assert stream.cost < (time.thread_time() - began) / 10
 
 
 def test_one_endless_block_read_at_once_is_parsed_a_few_times_and_not_once_per_line():
