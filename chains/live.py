@@ -40,9 +40,8 @@ GIVE_WAY, SLOWEST_FRAME_S = 4.0, 0.5
 HEARTBEAT_S = 1.0
 # Code points of an attempt's reasoning that are shown live; the rest is there when the attempt has ended.
 REASONING_LIMIT = 64_000
-# The beginning of a run and the end of an attempt wait so long, unless there is more to tell: the requests of
-# the stage that follows go first.
-REQUESTS_FIRST_S = 0.015
+# The end of an attempt waits so long, unless there is more to tell: the next stage's requests go first.
+END_S = 0.015
 SEND_LIMIT_S = 5.0
 # How long whoever sent a message waits for its run to begin; and what its requests need to be on their way.
 BEGIN_LIMIT_S, REQUESTS_S = 0.1, 0.01
@@ -137,8 +136,8 @@ class SessionSender:
                 beginnings.note(event.run)
             self._move_texts()
             self._notices.append(_ENCODERS[type(event)](event))
-            if isinstance(event, RunStarted | AttemptEnded):
-                self._within(REQUESTS_FIRST_S)
+            if isinstance(event, AttemptEnded):
+                self._within(END_S)
             else:
                 self._soon()
 

@@ -179,24 +179,28 @@ def _found(user: User, shelf: Shelf) -> QuerySet[Chain]:
     chains: QuerySet[Chain] = Chain.objects.visible_to(user).named()
     for tag in shelf.tags:
         chains = chains.filter(Exists(ChainTag.objects.filter(chain=OuterRef("pk"), name=tag)))
-    if shelf.terms:
-        chains = chains.annotate(newest=_newest_number())
     for word in shelf.terms:
-        chains = chains.filter(_has_word(word))
+        chains = chains.filter(_has_word(word, user))
     return chains
 
 
-def _has_word(word: str) -> Q:
-    """Say that a word stands in a chain's name, description or tags, or in what an agent of it says now."""
-    shown = Q(version__number__isnull=True) | Q(version__number=OuterRef("newest"))
+def _has_word(word: str, user: User) -> Q:
+    """Say that a word stands in a chain's name, description or tags, or in what an agent of it says now.
+
+    The lists are read once, and not again for each chain: without fresh statistics of its tables PostgreSQL
+    took minutes for that.
+    """
+    mine = Chain.objects.visible_to(user)
+    newest = ChainVersion.objects.published().filter(chain=OuterRef("version__chain")).values("number")[:1]
+    shown = Q(version__number__isnull=True) | Q(version__number=Subquery(newest))
     label = Concat("model__provider__slug", Value("/"), "model__model_id")
-    agents = Agent.objects.filter(shown, version__chain=OuterRef("pk")).annotate(label=label)
+    agents = Agent.objects.filter(shown, version__chain__in=mine).annotate(label=label)
     columns = ("name", "prompt", "system_prompt", "model__name", "model__provider__name", "label")
-    tags = ChainTag.objects.filter(_contains(word, "name"), chain=OuterRef("pk"))
+    tags = ChainTag.objects.filter(_contains(word, "name"), chain__in=mine)
     return (
         _contains(word, "name", "description")
-        | Q(Exists(tags))
-        | Q(Exists(agents.filter(_contains(word, *columns))))
+        | Q(pk__in=tags.values("chain"))
+        | Q(pk__in=agents.filter(_contains(word, *columns)).values("version__chain"))
     )
 
 
