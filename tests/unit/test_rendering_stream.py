@@ -6,6 +6,7 @@ import random
 import re
 import string
 import time
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -21,6 +22,14 @@ PARAGRAPH = "Some *plain* words that go on for a while, with `code`, and then en
 ITEM = "- an item with **some** words in it, and a few more after that\n"
 ROW = "| a cell with some words | another one | 42 |\n"
 HEAD = "| first | second | third |\n|---|---|--:|\n"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """Colour code however slow the machine is: what was too slow once and not again would not be the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("chains.rendering.highlight.MAX_TIME", 60.0)
+        yield
 
 
 class Viewer:
