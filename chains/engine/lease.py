@@ -45,7 +45,7 @@ def claim(run_id: int, owner: str, *, detached: bool = False) -> Lease | None:
 
     A detached run is taken by a command for its own process; the sweep only ever marks it as interrupted.
     """
-    # By hand, with RETURNING: this stands before the first request of every run.
+    # ``lapsed`` by hand, for RETURNING: this stands before the first request of every run.
     sql = (
         "UPDATE chains_run SET status = 'running', lease_owner = %s, epoch = epoch + 1, started_at = %s, "
         f"lease_expires_at = {_expiry_sql()} WHERE id = %s AND status = 'queued' AND is_detached = %s "

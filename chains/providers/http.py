@@ -1,4 +1,4 @@
-"""The one place that speaks HTTP: a shared client, time limits, and errors in our own vocabulary.
+"""The one place that speaks HTTP: a shared transport, time limits, and errors in our own vocabulary.
 
 httpx is the interface; which transport works under it is the one line in ``_build_transport``. It was chosen
 with ``bench/transports.py``:

@@ -163,8 +163,8 @@ def _used(chain: Chain) -> str:
     return f"{timesince(chain.used_at, depth=1)} ago"
 
 
-def _newest_number() -> Subquery:
-    versions = ChainVersion.objects.published().filter(chain=OuterRef("pk"))
+def _newest_number(chain: str = "pk") -> Subquery:
+    versions = ChainVersion.objects.published().filter(chain=OuterRef(chain))
     return Subquery(versions.values("number")[:1])
 
 
@@ -191,8 +191,7 @@ def _has_word(word: str, user: User) -> Q:
     took minutes for that.
     """
     mine = Chain.objects.visible_to(user)
-    newest = ChainVersion.objects.published().filter(chain=OuterRef("version__chain")).values("number")[:1]
-    shown = Q(version__number__isnull=True) | Q(version__number=Subquery(newest))
+    shown = Q(version__number__isnull=True) | Q(version__number=_newest_number("version__chain"))
     label = Concat("model__provider__slug", Value("/"), "model__model_id")
     agents = Agent.objects.filter(shown, version__chain__in=mine).annotate(label=label)
     columns = ("name", "prompt", "system_prompt", "model__name", "model__provider__name", "label")

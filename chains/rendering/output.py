@@ -61,7 +61,7 @@ _cleaner = nh3.Cleaner(
     link_rel="noopener noreferrer nofollow",
 )
 # A paragraph of one line that begins with a letter and has no mark of Markdown or HTML in it is what it says:
-# the parser and the check would leave it as it is. Much of an answer is so while it grows.
+# the parser and the check would leave it as it is.
 _PROSE = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ][A-Za-z0-9 ,.;:?!()'\"%\-À-ÖØ-öø-ɏ‐-‧]*\n?")
 _SLOT = re.compile(r'<(div|span) data-slot="(\d+)"></\1>')
 _MAX_LANGUAGE = 40
