@@ -17,6 +17,7 @@ from bench.site import Site
 
 LIMIT_S = 120.0
 STATUS = re.compile(r'data-run-status="(\w+)"')
+STEP = re.compile(r'data-step="(\d+)"')
 TOKEN = re.compile(rb"(\w+)-(\d+)\b")
 ENDED = ("completed", "failed", "cancelled", "interrupted")
 # Model → (moment, newest token) of each piece of its text that was seen.
@@ -80,12 +81,15 @@ class Audience:
         headers = {"X-CSRFToken": self._cookies["csrftoken"], "HX-Request": "true"}
         fields = {"input": text, "request_id": uuid.uuid4().hex}
         left = time.monotonic()
+        await session.socket.send_json({"type": "sends"})
         async with self._client.post(f"/sessions/{session.id}/send", data=fields, headers=headers) as answer:
             page = await answer.text()
             assert answer.status == 200, page
         found = re.search(r'data-run="(\d+)"', page)
         assert found
         session.run = int(found[1])
+        steps = dict.fromkeys(STEP.findall(page), "pending")
+        await session.socket.send_json({"type": "shows", "runs": {found[1]: "queued"}, "steps": steps})
         return left
 
     async def wait(self, *sessions: Session) -> None:

@@ -32,6 +32,8 @@ MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES = 32, 256 * 1024
 ACCESS_CHECK_S = 30.0
 # A page cannot tell silence from a dead line: it gives a line up that says nothing for 45 s.
 HEARTBEAT_S = 20.0
+# How long a run may wait for the page that sends its message to show it: its answer brings the band, too.
+OWN_BAND_S = 3.0
 LOGGED_OUT, NOT_YOURS, RESTART = 4001, 4003, 4012
 
 viewers = Viewers()
@@ -96,10 +98,11 @@ class Unacknowledged:
 
 
 class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
-    """One window on one session. The browser only watches: what it sends are greetings and receipts."""
+    """One window on one session. The browser only watches: what it sends is how far its page has come."""
 
     access_check_s = ACCESS_CHECK_S
     heartbeat_s = HEARTBEAT_S
+    own_band_s = OWN_BAND_S
     # Its viewer hears the channel layer. A channel of its own would keep it out while Redis is away.
     channel_layer_alias = ""
 
@@ -115,6 +118,8 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
         # Changes build upon each other: before its first full columns a window can use none.
         self._is_behind = True
         self._is_asking = False
+        self._has_own = asyncio.Event()
+        self._has_own.set()
         at_the_door.add(self)
         await self.accept()
         if code := await self._reason_to_close():
@@ -135,18 +140,24 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
             await viewers.leave(self.session_id, self)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Take a greeting (what the page shows) or a receipt (how far it has come)."""
+        """Take a greeting (what the page shows), a receipt, or that a message is sent and what came of it."""
         try:
             message = orjson.loads(text_data or "")
-            page = frames.Page.read(message) if message["type"] == "hello" else None
-            seq = int(message["seq"]) if message["type"] == "ack" else 0
+            kind = message["type"]
+            page = frames.Page.read(message) if kind in ("hello", "shows") else frames.Page()
+            seq = int(message["seq"]) if kind == "ack" else 0
         except (ValueError, TypeError, AttributeError, LookupError):
             # Not from a page of ours.
             return
-        if page and self in sockets:
-            await self._greet(page)
-        elif seq:
+        if kind == "ack":
             await self._take_receipt(seq)
+        elif kind == "sends":
+            self._has_own.clear()
+        elif kind == "shows":
+            self._page.learn(page)
+            self._has_own.set()
+        elif kind == "hello" and self in sockets:
+            await self._greet(page)
 
     async def changed(self, change: Change) -> None:
         """Send what the viewer saw. A browser that does not keep up gets nothing until it does."""
@@ -168,6 +179,7 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
 
     async def _greet(self, page: frames.Page) -> None:
         self._page = page
+        self._has_own.set()
         self._is_asking = True
         if self._viewer is None:
             self._viewer = await viewers.join(self.session_id, self)
@@ -191,7 +203,9 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
     async def _paint(self) -> None:
         # What is left to do waits for a receipt.
         while self._todo and not self._unacknowledged.fills():
-            if self._todo.steps and not (self._todo.runs or self._todo.look):
+            if self._todo.look:
+                await self._let_page_draw()
+            elif self._todo.steps and not self._todo.runs:
                 await asyncio.sleep(PARTS_PAUSE_S)
             todo, self._todo = self._todo, frames.Todo()
             try:
@@ -201,6 +215,12 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
                 await self.close(code=NOT_YOURS)
             except Exception:
                 logger.exception("A part of session %d could not be rendered", self.session_id)
+
+    async def _let_page_draw(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.own_band_s):
+                await self._has_own.wait()
+        self._has_own.set()
 
     async def _push(self, message: dict[str, Any]) -> None:
         if not message or self not in sockets:

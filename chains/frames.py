@@ -31,11 +31,16 @@ class Page:
     labels: dict[int, tuple[bool, str]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, hello: dict[str, Any]) -> Page:
-        """Read a greeting. Raises ``ValueError`` or ``TypeError`` for one that is malformed."""
-        runs = {int(key): str(value) for key, value in hello.get("runs", {}).items()}
-        steps = {int(key): str(value) for key, value in hello.get("steps", {}).items()}
+    def read(cls, told: dict[str, Any]) -> Page:
+        """Read what a page says. Raises ``ValueError`` or ``TypeError`` if it is malformed."""
+        runs = {int(key): str(value) for key, value in told.get("runs", {}).items()}
+        steps = {int(key): str(value) for key, value in told.get("steps", {}).items()}
         return cls(runs=runs, steps=steps)
+
+    def learn(self, shown: Page) -> None:
+        """Add what came onto the page by another way; what the socket has told since is newer."""
+        self.runs = shown.runs | self.runs
+        self.steps = shown.steps | self.steps
 
     def forget(self) -> None:
         """Know nothing about live runs any more, so that they are shown anew, however they end meanwhile."""
@@ -91,16 +96,17 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
     Raises ``ChatSession.DoesNotExist`` when the session was deleted.
     """
     session = ChatSession.objects.get(pk=session_id)
-    new = _stale_runs(session, page) if todo.look else []
+    new, moved = _stale_runs(session, page) if todo.look else ([], [])
     html, runs = _parts(session, todo, page, leave_out=set(new))
+    runs += moved
     message: dict[str, Any] = {"html": html, "runs": runs}
     if new:
         message["bands"] = [_band(band, page) for band in queries.bands(session=session, run_ids=new)]
     return {key: value for key, value in message.items() if value}
 
 
-def _stale_runs(session: ChatSession, page: Page) -> list[int]:
-    """Return the runs to show anew: newer than the page, or further than the page shows them."""
+def _stale_runs(session: ChatSession, page: Page) -> tuple[list[int], list[dict[str, Any]]]:
+    """Return the runs to show anew, newer or further than the page, and the live ones that only changed status."""
     newest = max(page.runs, default=0)
     oldest = min(page.runs, default=0)
     rows = dict(Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status"))
@@ -112,7 +118,10 @@ def _stale_runs(session: ChatSession, page: Page) -> list[int]:
     in_question = Q(run_id__in=live) | Q(run_id__in=shown, pk__in=waiting)
     steps = AgentStep.objects.filter(in_question).values_list("run_id", "id", "status")
     behind = {run for run, step, status in steps if _is_behind(page.steps.get(step, ""), status)}
-    return sorted({run for run in rows if run > newest} | changed | behind)
+    stale = {run for run in rows if run > newest} | changed | behind
+    moved = {run: rows[run] for run in live - stale if page.runs[run] != rows[run]}
+    page.runs |= moved
+    return sorted(stale), [{"run": run, "status": status} for run, status in moved.items()]
 
 
 def _is_behind(shown: str, status: str) -> bool:

@@ -65,9 +65,16 @@ function greet() {
   clearTimeout(asking);
   asking = null;
   greetedAt = Date.now();
+  const shown = describe([...document.querySelectorAll("[data-run]")]);
+  asked = [...incomplete];
+  incomplete.clear();
+  wire.send({ type: "hello", ...shown });
+}
+
+function describe(bands) {
   const runs = {};
   const steps = {};
-  for (const band of document.querySelectorAll("[data-run]")) {
+  for (const band of bands) {
     runs[band.dataset.run] = band.dataset.runStatus;
     for (const column of band.querySelectorAll("[data-step-index]")) {
       const step = Number(column.dataset.step);
@@ -79,9 +86,7 @@ function greet() {
     }
     if (!page.isLiveRun(band) && band.querySelector("[data-waterfall][data-live]")) runs[band.dataset.run] = "incomplete";
   }
-  asked = [...incomplete];
-  incomplete.clear();
-  wire.send({ type: "hello", runs, steps });
+  return { runs, steps };
 }
 
 // Something is missing: greet again, but leave the answer to the last greeting time to come.
@@ -203,6 +208,13 @@ document.addEventListener("htmx:load", (event) => {
     page.bandCame(band);
   }
   page.showLife();
+});
+
+// So that the server draws the run of our message once, and not for the socket as well.
+const isMessage = ({ detail }) => detail.requestConfig.elt.matches("[data-composer]");
+document.addEventListener("htmx:beforeSend", (event) => isMessage(event) && wire?.send({ type: "sends" }));
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (isMessage(event)) wire?.send({ type: "shows", ...describe([...document.querySelectorAll("[data-run]")].slice(-1)) });
 });
 
 for (const act of ["click", "keydown"]) document.addEventListener(act, () => (isAwaited = true), { capture: true });

@@ -333,7 +333,7 @@ def test_a_drag_that_begins_on_a_button_or_in_an_answer_moves_nothing(page: Page
 def test_text_that_comes_between_the_turn_of_the_wheel_and_the_scroll_does_not_take_the_reader_back(
     page: Page, stage: Stage
 ):
-    stage.play(Ada=LONG, Ben=LONG)
+    stage.play(Ada=ENDLESS, Ben=ENDLESS)
     open_chain(page, "Pair")
     send(page, "Write much")
     text = answer(page, "Ada")

@@ -62,6 +62,39 @@ def test_all_columns_appear_at_once_in_stage_order(stage: Stage, page: Page):
     assert sorted(across) == across
 
 
+def test_the_run_of_a_message_comes_once_with_the_answer_and_to_other_windows_over_the_socket(
+    stage: Stage, page: Page, window: Callable[..., Page]
+):
+    ends = Event()
+    stage.play(Ada=Script(tokens=20, ends=ends), Ben=SHORT, Cleo=SHORT, Dan=SHORT)
+    bands: dict[str, list[str]] = {"own": [], "other": []}
+
+    def note(name: str, of: Page) -> None:
+        of.on(
+            "websocket",
+            lambda socket: socket.on(
+                "framereceived", lambda frame: '"bands"' in frame and bands[name].append(str(frame))
+            ),
+        )
+
+    note("own", page)
+    open_chain(page, "Trio")
+    other = window()
+    note("other", other)
+    other.goto(page.url)
+    send(page, "Once")
+    for one in (page, other):
+        expect(one.locator("[data-run]")).to_have_count(1)
+    until(page, lambda: column(page, "Ada").text.endswith("Ada-18\n"))
+    until(other, lambda: column(other, "Ada").text == column(page, "Ada").text)
+    expect(page.locator("[data-run-status=running] [data-run-label]")).to_have_text("Running")
+    ends.set()
+    wait_for_end(page)
+    wait_for_end(other)
+    assert_shows_what_is_stored(page)
+    assert (len(bands["own"]), len(bands["other"])) == (0, 1)
+
+
 def test_the_columns_of_a_group_stream_at_the_same_time(stage: Stage, page: Page):
     stage.play(Ada=LONG, Ben=LONG, Cleo=LONG, Dan=SHORT)
     open_chain(page, "Trio")

@@ -464,7 +464,8 @@ class TestPages:
         window = await watching(window_of, alice, answer)
         for words in ("no json", "[]", "7", "{}", '{"type": "ack"}', '{"type": "ack", "seq": "x"}',
                       '{"type": "hello", "runs": 5}', '{"type": "hello", "runs": {"x": "y"}}',
-                      '{"type": "ack", "seq": 999999}', '{"type": "else"}'):  # fmt: skip
+                      '{"type": "ack", "seq": 999999}', '{"type": "else"}',
+                      '{"type": "shows", "steps": [1]}'):  # fmt: skip
             await window.socket.send_to(text_data=words)
         await window.socket.send_to(bytes_data=b"\x00\xff")
         await answer.send(answer.text(0, "still here"))
