@@ -106,7 +106,7 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
 
 
 def _stale_runs(session: ChatSession, page: Page) -> tuple[list[int], list[dict[str, Any]]]:
-    """Return the runs to show anew, newer or further than the page, and the live ones that only changed status."""
+    """Return the runs to show anew, newer or further than the page, and live ones of another status."""
     newest = max(page.runs, default=0)
     oldest = min(page.runs, default=0)
     rows = dict(Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status"))

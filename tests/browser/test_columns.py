@@ -166,7 +166,8 @@ class Gaps:
 
 def test_what_a_window_missed_comes_with_the_end_and_leaves_the_places(page: Page, stage: Stage):
     missed = "\n\n".join(f"Missed-{number}" for number in range(200))  # one word
-    script = Script(text=LONG.text + "\n\n" + missed, tps=200, ends=Event())
+    ends = Event()
+    script = Script(text=LONG.text + "\n\n" + missed, tps=200, ends=ends)
     stage.play(Ada=script, Ben=script)
     gaps = Gaps(page)
     open_chain(page, "Pair")
@@ -175,7 +176,7 @@ def test_what_a_window_missed_comes_with_the_end_and_leaves_the_places(page: Pag
         until(page, partial(lambda text: text.evaluate(SCROLL)[0] > 300, answer(page, name)))
     read = look_back(page, "Ben").evaluate(SCROLL)[0]
     gaps.is_torn = True
-    script.ends.set()
+    ends.set()
     wait_for_end(page)
     for name in ("Ada", "Ben"):
         expect(answer(page, name)).to_contain_text("Missed-199")
