@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
 
 from chains.engine.files import TextFile, with_files
+from chains.engine.prepared import read
 from chains.models.attachment import Attachment, AttachmentKind, RunAttachment
 from chains.providers.base import Image
 
@@ -46,9 +50,7 @@ def load_carried(runs: Sequence[int], *, pictures: bool) -> Carried:
     ``unseen`` are the pictures that are too many to be sent; ``too_long`` are the runs whose texts were not
     read because no window could hold them.
     """
-    uses = RunAttachment.objects.filter(run__in=runs).order_by("position")
-    columns = ("run_id", "attachment_id", "attachment__name", "attachment__kind", "attachment__size")
-    rows = [_Row(*values) for values in uses.values_list(*columns)]
+    rows = [_Row(*values) for values in read(_uses, *runs)]
     carried = Carried()
     if not rows:
         return carried
@@ -66,6 +68,11 @@ def load_carried(runs: Sequence[int], *, pictures: bool) -> Carried:
     for row in images[len(sent) :]:
         carried.unseen.setdefault(row.run, []).append(row.name)
     return carried
+
+
+def _uses(*runs: int) -> QuerySet[RunAttachment, tuple[Any, ...]]:
+    columns = ("run_id", "attachment_id", "attachment__name", "attachment__kind", "attachment__size")
+    return RunAttachment.objects.filter(run__in=runs).order_by("position").values_list(*columns)
 
 
 def _texts_that_fit(rows: Iterable[_Row], carried: Carried) -> list[_Row]:

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from chains.engine.carried import Carried, load_carried
 from chains.engine.history import Turn
 from chains.engine.plan import ConnectionType
+from chains.engine.prepared import read
 from chains.engine.spec import ModelSpec, RunSpec, StepSpec
-from chains.models.chain import ChainVersion, OnFailure
-from chains.models.provider import LanguageModel
+from chains.models.chain import OnFailure
+from chains.models.provider import LanguageModel, Provider
 from chains.models.run import WORKER_DIED, AgentStep, Run, RunStatus, StepAttempt, StepStatus
-from chains.providers.base import Image
+from chains.providers.base import Endpoint, Image
 
 MAX_TURNS = 200
+# Columns: of a step those that say what it is and what it asks for, of its model and provider all.
+_STEP = (
+    *("id", "status", "current_attempt", "index", "execution_group", "name", "slug"),
+    *("connection_type", "prompt", "system_prompt", "condition", "temperature", "max_output_tokens"),
+)
+_MODEL = tuple(field.attname for field in LanguageModel._meta.concrete_fields)
+_PROVIDER = tuple(field.attname for field in Provider._meta.concrete_fields)
 
 
 @dataclass(slots=True)
@@ -36,26 +45,58 @@ class Conversation:
     history: tuple[Turn, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """Where a message stands, and what a program sent along before it."""
+
+    run: int
+    session: int
+    input: str
+    earlier: Sequence[tuple[str, str]]
+    retry_of: int | None
+    chain: int
+
+
 def load_run(run_id: int) -> RunSpec:
-    """Return the whole run: its steps with their models and endpoints, and the history before it."""
-    run = Run.objects.select_related("chain_version").get(pk=run_id)
-    steps = list(AgentStep.objects.filter(run=run).select_related("model__provider").order_by("index"))
-    died = _died([step for step in steps if step.status == StepStatus.INTERRUPTED])
-    known: dict[int, ModelSpec] = {}
-    specs = tuple(_step(step, known, is_undecided=step.pk in died) for step in steps)
-    said = load_conversation(run, sees=any(spec.model.flags.vision for spec in specs))
+    """Return the whole run: its steps with their models and endpoints, and the history before it.
+
+    Raises ``Run.DoesNotExist``.
+    """
+    message, on_failure = _message(run_id)
+    rows = read(_steps, run_id)
+    died = _died([step for step, status, *_ in rows if status == StepStatus.INTERRUPTED])
+    known = _Known()
+    specs = tuple(_step(row, known.model(row), is_undecided=row[0] in died) for row in rows)
+    said = _conversation(message, sees=any(spec.model.flags.vision for spec in specs))
     return RunSpec(
-        id=run.pk,
-        session=run.session_id,
+        id=run_id,
+        session=message.session,
         input=said.input,
         steps=specs,
-        continue_on_failure=run.chain_version.on_failure == OnFailure.CONTINUE,
+        continue_on_failure=on_failure == OnFailure.CONTINUE,
         history=said.history,
         images=said.images,
     )
 
 
-def _died(interrupted: Sequence[AgentStep]) -> set[int]:
+def _message(run_id: int) -> tuple[_Message, str]:
+    for *columns, on_failure in read(_runs, run_id):
+        return _Message(run_id, *columns), on_failure
+    raise Run.DoesNotExist
+
+
+def _runs(pk: int) -> models.QuerySet[Run, tuple[Any, ...]]:
+    columns = ("session_id", "input", "earlier", "retry_of_id", "chain_version__chain_id")
+    return Run.objects.filter(pk=pk).values_list(*columns, "chain_version__on_failure")
+
+
+def _steps(run: int) -> models.QuerySet[AgentStep, tuple[Any, ...]]:
+    steps = AgentStep.objects.filter(run_id=run).order_by("index")
+    provider = [f"model__provider__{name}" for name in _PROVIDER]
+    return steps.values_list(*_STEP, *(f"model__{name}" for name in _MODEL), *provider)
+
+
+def _died(interrupted: Sequence[int]) -> set[int]:
     """Return those of these steps whose process died in the middle of their answer."""
     if not interrupted:
         return set()
@@ -64,27 +105,31 @@ def _died(interrupted: Sequence[AgentStep]) -> set[int]:
     return set(died.values_list("step_id", flat=True))
 
 
-def load_conversation(run: Run, *, sees: bool = False) -> Conversation:
-    """Return a run's message and the turns that precede it: completed ones and those the user kept.
+def _conversation(message: _Message, *, sees: bool) -> Conversation:
+    """Return a message and the turns that precede it: completed ones and those the user kept.
 
     A run that was tried again stands where its first try stood, and its newest completed try stands for all.
     Unless some agent ``sees``, pictures are known by their names only.
     """
-    turns = _turns_before(run)
-    carried = load_carried([run.pk, *(turn.pk for turn in reversed(turns))], pictures=sees)
+    turns = _turns_before(message)
+    carried = load_carried([message.run, *(turn.pk for turn in reversed(turns))], pictures=sees)
     return Conversation(
-        input=carried.message(run.pk, run.input),
-        images=tuple(carried.images.get(run.pk, ())),
-        history=_history(run, turns, carried),
+        input=carried.message(message.run, message.input),
+        images=tuple(carried.images.get(message.run, ())),
+        history=_history(message, turns, carried),
     )
 
 
-def _turns_before(run: Run) -> list[Run]:
-    place = run.retry_of_id or run.pk
-    tries = Run.objects.filter(session_id=run.session_id).order_by("-pk")
+def _tries(session: int) -> models.QuerySet[Run, tuple[Any, ...]]:
+    tries = Run.objects.filter(session_id=session).order_by("-pk")
+    return tries.values_list("pk", "retry_of_id", "status", "is_kept")
+
+
+def _turns_before(message: _Message) -> list[Run]:
+    place = message.retry_of or message.run
     # Few columns of many rows, looked through here, cost a fifth of the query that would say the same.
     turns, settled = [], set()
-    for pk, first, status, is_kept in tries.values_list("pk", "retry_of_id", "status", "is_kept"):
+    for pk, first, status, is_kept in read(_tries, message.session):
         known = first or pk
         if known >= place or known in settled:
             continue
@@ -97,20 +142,20 @@ def _turns_before(run: Run) -> list[Run]:
     return [runs[pk] for pk in chosen]
 
 
-def _history(run: Run, turns: Sequence[Run], carried: Carried) -> tuple[Turn, ...]:
+def _history(message: _Message, turns: Sequence[Run], carried: Carried) -> tuple[Turn, ...]:
     newest_lost = max((place for place, turn in enumerate(turns) if turn.pk in carried.too_long), default=-1)
     groups = _group_answers(turns) if turns else {}
-    sent_along = tuple(Turn(message, answer, {}) for message, answer in run.earlier)
+    sent_along = tuple(Turn(said, answer, {}) for said, answer in message.earlier)
     known = tuple(
-        _turn(turn, groups.get(turn.pk, Answers()), carried, run.chain_version)
+        _turn(turn, groups.get(turn.pk, Answers()), carried, message.chain)
         for turn in turns[newest_lost + 1 :]
     )
     # Whole turns go, and all that is older goes with them.
     return known if newest_lost >= 0 else sent_along + known
 
 
-def _turn(turn: Run, answers: Answers, carried: Carried, version: ChainVersion) -> Turn:
-    is_own = answers.chosen is None and turn.chain_version.chain_id == version.chain_id
+def _turn(turn: Run, answers: Answers, carried: Carried, chain: int) -> Turn:
+    is_own = answers.chosen is None and turn.chain_version.chain_id == chain
     return Turn(
         input=carried.message(turn.pk, turn.input),
         output=turn.output if answers.chosen is None else answers.chosen,
@@ -144,34 +189,54 @@ def _last_stage(outer: str) -> models.QuerySet[AgentStep, int]:
     return ran.order_by("-execution_group").values_list("execution_group", flat=True)[:1]
 
 
-def _step(step: AgentStep, known: dict[int, ModelSpec], *, is_undecided: bool) -> StepSpec:
-    # Most agents of a chain share their models: keys and addresses are looked up once for each.
-    if step.model_id not in known:
-        known[step.model_id] = _model(step.model)
+def _step(row: tuple[Any, ...], model: ModelSpec, *, is_undecided: bool) -> StepSpec:
+    step, status, attempts, index, stage, name, slug, connection, *asks = row[: len(_STEP)]
+    prompt, system_prompt, condition, temperature, max_output_tokens = asks
     return StepSpec(
-        id=step.pk,
-        index=step.index,
-        stage=step.execution_group,
-        name=step.name,
-        slug=step.slug,
-        connection=ConnectionType(step.connection_type),
-        model=known[step.model_id],
-        prompt=step.prompt,
-        system_prompt=step.system_prompt,
-        condition=step.condition,
-        temperature=step.temperature,
-        max_output_tokens=step.max_output_tokens,
-        status=step.status,
-        attempts=step.current_attempt,
+        id=step,
+        index=index,
+        stage=stage,
+        name=name,
+        slug=slug,
+        connection=ConnectionType(connection),
+        model=model,
+        prompt=prompt,
+        system_prompt=system_prompt,
+        condition=condition,
+        temperature=temperature,
+        max_output_tokens=max_output_tokens,
+        status=status,
+        attempts=attempts,
         is_undecided=is_undecided,
     )
 
 
-def _model(model: LanguageModel) -> ModelSpec:
+@dataclass(slots=True)
+class _Known:
+    """What agents share, by its id: most their model, nearly all their provider with its key and address."""
+
+    models: dict[int, ModelSpec] = field(default_factory=dict)
+    endpoints: dict[int, Endpoint] = field(default_factory=dict)
+
+    def model(self, row: tuple[Any, ...]) -> ModelSpec:
+        """Return the model of a step's row."""
+        if (key := row[len(_STEP)]) not in self.models:
+            model = LanguageModel.from_db(DEFAULT_DB_ALIAS, _MODEL, row[len(_STEP) : -len(_PROVIDER)])
+            model.provider = Provider.from_db(DEFAULT_DB_ALIAS, _PROVIDER, row[-len(_PROVIDER) :])
+            self.models[key] = _model(model, self._endpoint(model.provider))
+        return self.models[key]
+
+    def _endpoint(self, provider: Provider) -> Endpoint:
+        if provider.pk not in self.endpoints:
+            self.endpoints[provider.pk] = provider.endpoint
+        return self.endpoints[provider.pk]
+
+
+def _model(model: LanguageModel, endpoint: Endpoint) -> ModelSpec:
     return ModelSpec(
         label=model.label,
         model_id=model.model_id,
-        endpoint=model.provider.endpoint,
+        endpoint=endpoint,
         flags=model.flags,
         context_window=model.context_window,
         input_price=model.input_price,

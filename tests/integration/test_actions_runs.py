@@ -13,7 +13,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from chains import actions
 from chains.chainfile import ChainFile
 from chains.engine import lease
-from chains.engine.loading import load_conversation
+from chains.engine.loading import load_run
 from chains.models import AgentStep, Chain, ChatSession, LanguageModel, Provider, Run, User
 from tests.integration.pages_cast import (
     CONDITIONAL,
@@ -245,7 +245,7 @@ class TestKeeping:
         attempt(failed.steps.get(slug="ada"), text="Half an ans", status="interrupted")
         attempt(failed.steps.get(slug="ben"), text="A whole answer.")
         actions.keep_run(run=end(failed, "failed"), kept=True)
-        [turn] = load_conversation(send(session, "Second", request_id="r2")).history
+        [turn] = load_run(send(session, "Second", request_id="r2").pk).history
         assert turn.input == "First"
         assert "Half an ans" in turn.output
         assert "A whole answer." in turn.output
@@ -262,7 +262,7 @@ class TestKeeping:
         attempt(run.steps.get(slug="ada"), text="Something")
         actions.keep_run(run=run, kept=True)
         actions.keep_run(run=run, kept=False)
-        assert load_conversation(send(session, request_id="r2")).history == ()
+        assert load_run(send(session, request_id="r2").pk).history == ()
 
     @pytest.mark.parametrize("status", ["completed", "queued"])
     def test_runs_that_need_no_keeping_stay_as_they_are(self, session: ChatSession, status: str):

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from chains import actions, queries
-from chains.engine.loading import load_conversation, load_run
+from chains.engine.loading import load_run
 from chains.models import AgentStep, LanguageModel, Run, StepAttempt, User
 from chains.models.run import WORKER_DIED
 from tests.integration.pages_cast import CONDITIONAL, PARALLEL, agent, attempt, end, model, run_in, session_of
@@ -251,7 +251,7 @@ class TestHistory:
         for answer in ("first try", "second try"):
             again = end(retry(failed, "ben"))
             Run.objects.filter(pk=again.pk).update(output=answer)
-        turns = load_conversation(run_in(failed.session, "And now?")).history
+        turns = load_run(run_in(failed.session, "And now?").pk).history
         assert [(turn.input, turn.output) for turn in turns] == [
             ("Is it so?", "second try"),
             ("Next?", "later"),
@@ -260,7 +260,7 @@ class TestHistory:
     def test_a_retry_sees_what_the_first_try_saw(self, failed: Run):
         later = end(run_in(failed.session, "Next?"))
         Run.objects.filter(pk=later.pk).update(output="later")
-        assert load_conversation(retry(failed, "ben")).history == ()
+        assert load_run(retry(failed, "ben").pk).history == ()
 
 
 class TestOffers:
