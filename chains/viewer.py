@@ -11,16 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import orjson
 from channels.db import database_sync_to_async
 from channels.layers import get_channel_layer
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 
+from chains.engine.prepared import read
 from chains.live import REASONING_LIMIT, Notice, session_group
 from chains.models.run import LIVE_ATTEMPT, LIVE_RUN, Run, StepAttempt, StepStatus
 from chains.rendering.answer import Key, LiveAnswer
@@ -255,10 +256,10 @@ class Viewer:
 
     async def _read(self, change: Change, now: float) -> None:
         self._must_read, self._read_at = False, now
-        steps = [step for step, _ in self._answers]
+        known = tuple(self._answers)
         try:
             live_runs, rows = await database_sync_to_async(read_answers, thread_sensitive=False)(
-                self.session_id, steps
+                self.session_id, known
             )
         except Exception as error:
             logger.warning("The rows of session %d could not be read: %s", self.session_id, error)
@@ -348,20 +349,28 @@ class Viewers:
             await viewer.close()
 
 
-def read_answers(session_id: int, steps: Iterable[int]) -> tuple[set[int], list[AnswerRow]]:
-    """Read a session's live runs, and the current attempts of those runs and of these steps."""
-    live = set(Run.objects.filter(session_id=session_id, status__in=LIVE_RUN).values_list("id", flat=True))
-    current = StepAttempt.objects.filter(
-        Q(step__run_id__in=live, number=F("step__current_attempt")) | Q(step_id__in=list(steps)),
-        step__run__session_id=session_id,
-    ).values_list(
-        "step__run_id",
-        "step_id",
-        "number",
-        "status",
-        "text",
-        "text_length",
-        "text_sha256",
-        Left("reasoning", REASONING_LIMIT),
-    )
-    return live, [AnswerRow(*row) for row in current]
+def read_answers(session_id: int, known: Collection[Key]) -> tuple[set[int], list[AnswerRow]]:
+    """Read a session's live runs, the current attempts of those, and what became of ``known`` attempts."""
+    live = {run for (run,) in read(_live_runs, session_id)}
+    rows = [AnswerRow(*row) for row in read(_current_attempts, session_id)] if live else []
+    if left := set(known) - {(row.step, row.attempt) for row in rows}:
+        steps = [step for step, _ in left]
+        attempts = StepAttempt.objects.filter(step__in=steps, step__run__session_id=session_id)
+        found = [AnswerRow(*row) for row in attempts.values_list(*_ANSWER_ROW)]
+        rows += [row for row in found if (row.step, row.attempt) in left]
+    return live, rows
+
+
+_ANSWER_ROW = (
+    *("step__run_id", "step_id", "number", "status", "text", "text_length", "text_sha256"),
+    Left("reasoning", REASONING_LIMIT),
+)
+
+
+def _live_runs(session: int) -> QuerySet[Run, tuple[Any, ...]]:
+    return Run.objects.filter(session_id=session, status__in=LIVE_RUN).values_list("id")
+
+
+def _current_attempts(session: int) -> QuerySet[StepAttempt, tuple[Any, ...]]:
+    of_live = StepAttempt.objects.filter(step__run__session_id=session, step__run__status__in=LIVE_RUN)
+    return of_live.filter(number=F("step__current_attempt")).values_list(*_ANSWER_ROW)

@@ -19,7 +19,7 @@ from chains.actions.outputs import partial_output
 from chains.engine.attempt import storable
 from chains.engine.plan import plan_stages
 from chains.engine.quotes import own_words
-from chains.engine.statements import Row, insert_rows
+from chains.engine.statements import Row, insert_rows, update_rows
 from chains.models import (
     Agent,
     AgentStep,
@@ -171,7 +171,7 @@ def _write(run: Run, chain: Chain, version: ChainVersion | None) -> None:
     insert_rows(AgentStep, _STEP_COLUMNS, _step_rows(run, agents), constants=_FRESH_STEP)
     _touch_session(run, chain)
     # Without touching the time of its last change.
-    Chain.objects.filter(pk=chain.pk).update(used_at=run.created_at)
+    update_rows(Chain, ("id", "used_at"), [(chain.pk, run.created_at)], where="true")
 
 
 def _check_agents(chain: Chain, agents: Sequence[Agent]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, models
 
+LARGEST = 2**31 - 1
 Make = Callable[..., "models.QuerySet[Any, tuple[Any, ...]]"]
 
 
@@ -21,7 +22,7 @@ class _Compiled(NamedTuple):
 def read(make: Make, *keys: int) -> list[tuple[Any, ...]]:
     """Return the rows of ``make(*keys)``, a ``values_list``, as it would itself.
 
-    ``make`` must build the same query for any keys: whole numbers from 1, each compared with a column.
+    ``make`` must build the same query for any keys: whole numbers, each compared with a column.
     """
     compiled = _compiled(connection.vendor, make, len(keys))
     parameters = list(compiled.parameters)
@@ -35,8 +36,8 @@ def read(make: Make, *keys: int) -> list[tuple[Any, ...]]:
 
 @lru_cache(maxsize=256)
 def _compiled(vendor: str, make: Make, count: int) -> _Compiled:
-    # Keys are positive: where these come out, they go in.
-    marks = [-number - 1 for number in range(count)]
+    # Where these come out of the ORM, the keys go in. They fit every column of whole numbers.
+    marks = [LARGEST - number for number in range(count)]
     compiler = make(*marks).query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
     columns = [column for column, *_ in compiler.select]

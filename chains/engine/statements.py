@@ -18,15 +18,14 @@ _PLAIN = (models.CharField, models.TextField, models.BooleanField, models.Intege
 
 def update_rows(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], *, where: str, keys: int = 1
-) -> int:
-    """Update many rows in one statement; the first ``keys`` columns find a row. Return how many changed.
+) -> None:
+    """Update many rows in one statement; the first ``keys`` columns find a row.
 
     ``where`` is SQL over the table's own columns and holds the expected old state.
     """
     sql = _update_sql(connection.vendor, model, tuple(columns), len(rows), where, keys)
     with connection.cursor() as cursor:
         cursor.execute(sql, _parameters(model, columns, rows))
-        return int(cursor.rowcount)
 
 
 def insert_rows(
