@@ -80,6 +80,7 @@ def measure_group(place: Site, repeats: int) -> Iterator[Figures]:
     for count in SIZES:
         figures = Figures(f"group of {count}")
         for _ in range(repeats):
+            figures.add(machine.SPEED, machine.seconds_of_sums())
             session, calls = asyncio.run(run_once(place, f"group-{count}", PACED))
             seen = span(calls)
             [(accepted, ended)] = place.times_of([session.run])
@@ -121,6 +122,7 @@ def measure_chain(place: Site, repeats: int) -> Iterator[Figures]:
     """A → (B ∥ C ∥ D) → E: wall over the ideal, and how long a stage's end takes to become a request."""
     figures = Figures("A → (B ∥ C ∥ D) → E")
     for _ in range(repeats):
+        figures.add(machine.SPEED, machine.seconds_of_sums())
         session, calls = asyncio.run(run_once(place, "diamond", PACED))
         ideal, ([first], middle, [last]) = ideal_of(calls)
         [(accepted, ended)] = place.times_of([session.run])
@@ -198,6 +200,7 @@ def measure_latency(place: Site, repeats: int) -> Iterator[Figures]:
         figures = Figures(f"latency, {sessions} × {columns} at 50 tokens/s")
         script = Script(tokens=150, tps=50, first=FIRST)
         for number in range(repeats):
+            figures.add(machine.SPEED, machine.seconds_of_sums())
             seen = asyncio.run(watch_many(place, f"group-{columns}", sessions, script, pause=GIVEN_BACK_S))
             if number == 0 and sessions > 1:
                 # Later ones find memory that the first one needed.
@@ -231,6 +234,7 @@ def measure_cost(place: Site, repeats: int) -> Iterator[Figures]:
     figures.add("memory, MB", place.memory_mb())
     script = Script(tokens=500, tps=50, first=FIRST)
     for _ in range(repeats):
+        figures.add(machine.SPEED, machine.seconds_of_sums())
         seen = asyncio.run(watch_many(place, "group-8", 1, script))
         figures.add("CPU s / 1,000 tokens", seen.cpu / (len(seen.calls) * script.tokens) * 1e3)
         for name in floor.CLIENTS:
@@ -273,6 +277,7 @@ def measure_list(place: Site, repeats: int) -> Iterator[Figures]:
     figures = Figures("an answer that is one list of 64 kB")
     script = Script(tokens=8_000, tps=200, first=FIRST, as_list=True)
     for _ in range(min(repeats, 2)):
+        figures.add(machine.SPEED, machine.seconds_of_sums())
         seen = asyncio.run(watch_many(place, "solo", 1, script))
         figures.add("share of a core, %", seen.cpu / span(seen.calls).slowest * 100)
     yield figures
