@@ -22,7 +22,7 @@ SPEED = "ten million additions, s"
 
 
 def seconds_of_sums() -> float:
-    """Measure how long ten million additions take here, in s: how fast the machine is just now."""
+    """Tell from two million additions how long ten take, in s: how fast the machine is just now."""
     began = time.perf_counter()
     total = 0
     for number in range(2_000_000):

@@ -17,7 +17,7 @@ from bench.site import Site
 
 LIMIT_S = 120.0
 STATUS = re.compile(r'data-run-status="(\w+)"')
-STEP = re.compile(r'data-step="(\d+)"')
+STEP = re.compile(r'data-step="(\d+)" data-step-index="\d+" data-status="(\w+)"')
 TOKEN = re.compile(rb"(\w+)-(\d+)\b")
 ENDED = ("completed", "failed", "cancelled", "interrupted")
 # Model → (moment, newest token) of each piece of its text that was seen.
@@ -85,11 +85,11 @@ class Audience:
         async with self._client.post(f"/sessions/{session.id}/send", data=fields, headers=headers) as answer:
             page = await answer.text()
             assert answer.status == 200, page
-        found = re.search(r'data-run="(\d+)"', page)
+        found = re.search(r'data-run="(\d+)" data-run-status="(\w+)"', page)
         assert found
         session.run = int(found[1])
-        steps = dict.fromkeys(STEP.findall(page), "pending")
-        await session.socket.send_json({"type": "shows", "runs": {found[1]: "queued"}, "steps": steps})
+        shown = {"runs": {found[1]: found[2]}, "steps": dict(STEP.findall(page))}
+        await session.socket.send_json({"type": "shows", **shown})
         return left
 
     async def wait(self, *sessions: Session) -> None:

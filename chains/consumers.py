@@ -32,7 +32,7 @@ MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES = 32, 256 * 1024
 ACCESS_CHECK_S = 30.0
 # A page cannot tell silence from a dead line: it gives a line up that says nothing for 45 s.
 HEARTBEAT_S = 20.0
-# How long a run may wait for the page that sends its message to show it: its answer brings the band, too.
+# How long a run may wait for the page that sent its message to show it.
 OWN_BAND_S = 3.0
 LOGGED_OUT, NOT_YOURS, RESTART = 4001, 4003, 4012
 
@@ -118,8 +118,9 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
         # Changes build upon each other: before its first full columns a window can use none.
         self._is_behind = True
         self._is_asking = False
-        self._has_own = asyncio.Event()
-        self._has_own.set()
+        # Clear while the page sends a message: the answer brings the run as well.
+        self._is_shown = asyncio.Event()
+        self._is_shown.set()
         at_the_door.add(self)
         await self.accept()
         if code := await self._reason_to_close():
@@ -152,10 +153,10 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
         if kind == "ack":
             await self._take_receipt(seq)
         elif kind == "sends":
-            self._has_own.clear()
-        elif kind == "shows":
+            self._is_shown.clear()
+        elif kind == "shows" and not self._is_shown.is_set():
             self._page.learn(page)
-            self._has_own.set()
+            self._is_shown.set()
         elif kind == "hello" and self in sockets:
             await self._greet(page)
 
@@ -179,7 +180,7 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
 
     async def _greet(self, page: frames.Page) -> None:
         self._page = page
-        self._has_own.set()
+        self._is_shown.set()
         self._is_asking = True
         if self._viewer is None:
             self._viewer = await viewers.join(self.session_id, self)
@@ -217,10 +218,11 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
                 logger.exception("A part of session %d could not be rendered", self.session_id)
 
     async def _let_page_draw(self) -> None:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(self.own_band_s):
-                await self._has_own.wait()
-        self._has_own.set()
+                await self._is_shown.wait()
+        except TimeoutError:
+            self._is_shown.set()
 
     async def _push(self, message: dict[str, Any]) -> None:
         if not message or self not in sockets:

@@ -10,11 +10,12 @@ from django.template.loader import render_to_string
 
 from chains import queries
 from chains.models import AgentStep, ChatSession, Run
-from chains.models.run import LIVE_RUN, LIVE_STEP, StepStatus
+from chains.models.run import LIVE_RUN, LIVE_STEP, RunStatus, StepStatus
 from chains.viewer import Change
 
 # No row has such a status: whatever became of the run, it counts as changed. Pages greet with it, too.
 INCOMPLETE = "incomplete"
+MOST_KNOWN = 50_000  # runs and steps
 # The order in which a step goes through its live statuses; every final one comes after them.
 _PLACES: dict[str, int] = {
     **dict.fromkeys(StepStatus.values, len(LIVE_STEP)),
@@ -38,9 +39,13 @@ class Page:
         return cls(runs=runs, steps=steps)
 
     def learn(self, shown: Page) -> None:
-        """Add what came onto the page by another way; what the socket has told since is newer."""
-        self.runs = shown.runs | self.runs
-        self.steps = shown.steps | self.steps
+        """Add what came onto the page by another way; what the socket has told since is newer.
+
+        Up to what no page of ours comes to: whatever is more is drawn anew, and takes no memory.
+        """
+        if len(self.runs) + len(self.steps) + len(shown.runs) + len(shown.steps) <= MOST_KNOWN:
+            self.runs = shown.runs | self.runs
+            self.steps = shown.steps | self.steps
 
     def forget(self) -> None:
         """Know nothing about live runs any more, so that they are shown anew, however they end meanwhile."""
@@ -96,9 +101,9 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
     Raises ``ChatSession.DoesNotExist`` when the session was deleted.
     """
     session = ChatSession.objects.get(pk=session_id)
-    new, moved = _stale_runs(session, page) if todo.look else ([], [])
+    new, begun = _stale_runs(session, page) if todo.look else ([], [])
     html, runs = _parts(session, todo, page, leave_out=set(new))
-    runs += moved
+    runs += begun
     message: dict[str, Any] = {"html": html, "runs": runs}
     if new:
         message["bands"] = [_band(band, page) for band in queries.bands(session=session, run_ids=new)]
@@ -106,8 +111,7 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
 
 
 def _stale_runs(session: ChatSession, page: Page) -> tuple[list[int], list[dict[str, Any]]]:
-    """Return the runs to show anew, newer or further than the page, and live ones of another status."""
-    newest = max(page.runs, default=0)
+    """Return the runs to show anew, unknown to the page or further than it, and those that only began."""
     oldest = min(page.runs, default=0)
     rows = dict(Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status"))
     shown = page.runs.keys() & rows.keys()
@@ -118,10 +122,13 @@ def _stale_runs(session: ChatSession, page: Page) -> tuple[list[int], list[dict[
     in_question = Q(run_id__in=live) | Q(run_id__in=shown, pk__in=waiting)
     steps = AgentStep.objects.filter(in_question).values_list("run_id", "id", "status")
     behind = {run for run, step, status in steps if _is_behind(page.steps.get(step, ""), status)}
-    stale = {run for run in rows if run > newest} | changed | behind
-    moved = {run: rows[run] for run in live - stale if page.runs[run] != rows[run]}
-    page.runs |= moved
-    return sorted(stale), [{"run": run, "status": status} for run, status in moved.items()]
+    stale = (rows.keys() - shown) | changed | behind
+    # Only forwards: frames may have told more since the rows were read.
+    begun = [
+        run for run in live - stale if (page.runs[run], rows[run]) == (RunStatus.QUEUED, RunStatus.RUNNING)
+    ]
+    page.runs.update(dict.fromkeys(begun, RunStatus.RUNNING))
+    return sorted(stale), [{"run": run, "status": RunStatus.RUNNING} for run in sorted(begun)]
 
 
 def _is_behind(shown: str, status: str) -> bool:

@@ -358,7 +358,7 @@ def read_answers(session_id: int, known: Collection[Key]) -> tuple[set[int], lis
         attempts = StepAttempt.objects.filter(step__in=steps, step__run__session_id=session_id)
         found = [AnswerRow(*row) for row in attempts.values_list(*_ANSWER_ROW)]
         rows += [row for row in found if (row.step, row.attempt) in left]
-    return live, rows
+    return live, sorted(rows, key=lambda row: (row.step, row.attempt))
 
 
 _ANSWER_ROW = (

@@ -22,7 +22,8 @@ class _Compiled(NamedTuple):
 def read(make: Make, *keys: int) -> list[tuple[Any, ...]]:
     """Return the rows of ``make(*keys)``, a ``values_list``, as it would itself.
 
-    ``make`` must build the same query for any keys: whole numbers, each compared with a column.
+    ``make`` is a function of a module that builds the same query for any keys: ids of rows, each of which it
+    uses. Raises ``ValueError`` if it leaves one out.
     """
     compiled = _compiled(connection.vendor, make, len(keys))
     parameters = list(compiled.parameters)
@@ -36,13 +37,14 @@ def read(make: Make, *keys: int) -> list[tuple[Any, ...]]:
 
 @lru_cache(maxsize=256)
 def _compiled(vendor: str, make: Make, count: int) -> _Compiled:
-    # Where these come out of the ORM, the keys go in. They fit every column of whole numbers.
+    # Where these come out of the ORM, the keys go in. They fit every column that holds ids.
     marks = [LARGEST - number for number in range(count)]
     compiler = make(*marks).query.get_compiler(connection=connection)
     sql, parameters = compiler.as_sql()
     columns = [column for column, *_ in compiler.select]
     places = tuple((place, marks.index(value)) for place, value in enumerate(parameters) if value in marks)
-    assert {key for _, key in places} == set(range(count)), sql
+    if {key for _, key in places} != set(range(count)):
+        raise ValueError(f"a key is not in the query: {sql}")
     converters = tuple(
         (place, functions, column) for place, (functions, column) in compiler.get_converters(columns).items()
     )

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.urls import path
 
+from chains import frames
 from chains.consumers import SessionConsumer
 from chains.models import User
 from chains.models.run import Run
 from tests.integration.answer_cast import Answering
-from tests.integration.run_cast import Agent, in_db, make_run
+from tests.integration.run_cast import Agent, finished_run, in_db, make_run
 from tests.integration.test_consumers import OpenWindow, Window, answer, window_of
 from tests.unit.engine_cast import says
 
 __all__ = ["answer", "window_of"]
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Patient(SessionConsumer):
+    """Waits for a page longer than any test does."""
+
+    own_band_s = 300
 
 
 class Hasty(SessionConsumer):
@@ -25,7 +34,11 @@ class Hasty(SessionConsumer):
     own_band_s = 0.2
 
 
-hasty = AuthMiddlewareStack(URLRouter([path("ws/sessions/<int:session_id>/", Hasty.as_asgi())]))
+def routed(consumer: type[SessionConsumer]) -> Any:
+    return AuthMiddlewareStack(URLRouter([path("ws/sessions/<int:session_id>/", consumer.as_asgi())]))
+
+
+patient, hasty = routed(Patient), routed(Hasty)
 
 
 async def sending(window: Window, answer: Answering) -> Run:
@@ -55,7 +68,7 @@ def steps_of(run: Run) -> list[int]:
 @pytest.fixture
 async def window(alice: User, answer: Answering, window_of: OpenWindow) -> Window:
     await answer.end_run()
-    return await window_of(alice, answer.session.pk)
+    return await window_of(alice, answer.session.pk, app=patient)
 
 
 async def test_its_own_run_is_left_to_the_answer(window: Window, answer: Answering):
@@ -102,6 +115,32 @@ async def test_a_message_that_was_refused_lets_what_others_sent_come(window: Win
     run = await sending(window, answer)
     await shows(window)
     assert (await window.hear("bands"))["bands"][0]["run"] == run.pk
+
+
+async def test_what_came_and_went_in_another_window_meanwhile_is_shown_as_well(
+    window: Window, answer: Answering
+):
+    before = await in_db(finished_run, answer.session, "from elsewhere", "an answer")
+    run = await sending(window, answer)
+    await shows(window, run)
+    (band,) = (await window.hear("bands"))["bands"]
+    assert band["run"] == before.pk
+
+
+async def test_a_run_is_never_taken_back_by_a_row_that_was_read_before_its_frame(
+    window: Window, answer: Answering
+):
+    run = await sending(window, answer)
+    page = frames.Page(runs={run.pk: "running"}, steps=dict.fromkeys(await in_db(steps_of, run), "running"))
+    assert not await in_db(frames.render, answer.session.pk, frames.Todo(look=True), page)
+    assert page.runs == {run.pk: "running"}
+
+
+def test_what_a_socket_remembers_of_its_page_has_an_end():
+    page = frames.Page()
+    for number in range(0, 100_000, 10_000):
+        page.learn(frames.Page(steps=dict.fromkeys(range(number, number + 10_000), "pending")))
+    assert len(page.steps) == frames.MOST_KNOWN
 
 
 async def test_a_page_that_never_says_what_came_of_it_is_shown_the_run(
