@@ -40,7 +40,7 @@ GIVE_WAY, SLOWEST_FRAME_S = 4.0, 0.5
 HEARTBEAT_S = 1.0
 # Code points of an attempt's reasoning that are shown live; the rest is there when the attempt has ended.
 REASONING_LIMIT = 64_000
-# The end of an attempt waits so long, unless there is more to tell: the next stage's requests go first.
+# A beginning of a run and an end of an attempt wait so long, unless there is more to tell: requests go first.
 END_S = 0.015
 SEND_LIMIT_S = 5.0
 # How long whoever sent a message waits for its run to begin; and what its requests need to be on their way.
@@ -123,6 +123,7 @@ class SessionSender:
         self._begun: set[tuple[str, int, int]] = set()
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
+        self._text_due: float | None = None
         self._pause = FRAME_S
         self._closing = False
         self._task = asyncio.create_task(self._send_all(), name=f"live-{self._group}")
@@ -136,7 +137,7 @@ class SessionSender:
                 beginnings.note(event.run)
             self._move_texts()
             self._notices.append(_ENCODERS[type(event)](event))
-            if isinstance(event, AttemptEnded):
+            if isinstance(event, RunStarted | AttemptEnded):
                 self._within(END_S)
             else:
                 self._soon()
@@ -159,6 +160,7 @@ class SessionSender:
             self._begun.add(key)
             self._soon()
         else:
+            self._text_due = asyncio.get_running_loop().time() + self._pause
             self._within(self._pause)
 
     def _move_texts(self) -> None:
@@ -189,9 +191,11 @@ class SessionSender:
 
     def _take(self) -> list[Notice]:
         self._wake.clear()
-        if self._timer:
-            late = max(0.0, asyncio.get_running_loop().time() - self._timer.when())
+        if self._text_due is not None:
+            late = max(0.0, asyncio.get_running_loop().time() - self._text_due)
             self._pause = min(FRAME_S + GIVE_WAY * late, SLOWEST_FRAME_S)
+            self._text_due = None
+        if self._timer:
             self._timer.cancel()
             self._timer = None
         self._move_texts()

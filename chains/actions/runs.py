@@ -19,7 +19,7 @@ from chains.actions.outputs import partial_output
 from chains.engine.attempt import storable
 from chains.engine.plan import plan_stages
 from chains.engine.quotes import own_words
-from chains.engine.statements import Row, insert_rows, update_rows
+from chains.engine.statements import Row, insert_rows, update_row
 from chains.models import (
     Agent,
     AgentStep,
@@ -171,7 +171,7 @@ def _write(run: Run, chain: Chain, version: ChainVersion | None) -> None:
     insert_rows(AgentStep, _STEP_COLUMNS, _step_rows(run, agents), constants=_FRESH_STEP)
     _touch_session(run, chain)
     # Without touching the time of its last change.
-    update_rows(Chain, ("id", "used_at"), [(chain.pk, run.created_at)], where="true")
+    update_row(Chain, chain.pk, used_at=run.created_at)
 
 
 def _check_agents(chain: Chain, agents: Sequence[Agent]) -> None:
@@ -198,9 +198,8 @@ def _step_rows(run: Run, agents: Sequence[Agent]) -> list[Row]:
 def _touch_session(run: Run, chain: Chain) -> None:
     session = run.session
     title = session.title or title_of(run.input)
-    rows = ChatSession.objects.filter(pk=session.pk)
     # Waits for whoever is deleting the session, and then finds it gone.
-    if not rows.update(chain=chain, active_at=run.created_at, title=title):
+    if not update_row(ChatSession, session.pk, chain=chain, active_at=run.created_at, title=title):
         raise SessionGone
     session.chain, session.active_at, session.title = chain, run.created_at, title
 

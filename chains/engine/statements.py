@@ -28,6 +28,14 @@ def update_rows(
         cursor.execute(sql, _parameters(model, columns, rows))
 
 
+def update_row(model: type[models.Model], pk: int, **values: Any) -> bool:
+    """Update one row; False when it is not there."""
+    sql = _update_one_sql(connection.vendor, model, tuple(values))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*_parameters(model, tuple(values), [tuple(values.values())]), pk])
+        return bool(cursor.rowcount)
+
+
 def insert_rows(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], *, constants: dict[str, Any]
 ) -> None:
@@ -48,6 +56,12 @@ def _update_sql(
     match = " AND ".join(f"{table}.{_column(model, name)} = v.{_quote(name)}" for name in columns[:keys])
     values = _values_sql(vendor, model, columns, count)
     return f"{values} UPDATE {table} SET {sets} FROM v WHERE {match} AND {where}"
+
+
+@lru_cache(maxsize=64)
+def _update_one_sql(vendor: str, model: type[models.Model], columns: tuple[str, ...]) -> str:
+    sets = ", ".join(f"{_column(model, name)} = %s" for name in columns)
+    return f"UPDATE {model._meta.db_table} SET {sets} WHERE {_column(model, 'id')} = %s"
 
 
 @lru_cache(maxsize=256)

@@ -123,24 +123,39 @@ async def test_later_words_of_all_columns_are_gathered_into_one_frame(sender: Se
     assert loop.time() - began >= FRAME_S * 0.9
 
 
+async def pause_of(sender: SessionSender, ear: Ear, offset: int) -> float:
+    """Send text, and return how long its frame took."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    sender.emit(delta(offset, "x"))
+    await ear.hear()
+    return loop.time() - began
+
+
 async def test_a_process_that_comes_late_to_its_frames_sends_fewer_until_it_has_time_again(
     sender: SessionSender, ear: Ear
 ):
-    loop = asyncio.get_running_loop()
-
-    async def pause(offset: int) -> float:
-        began = loop.time()
-        sender.emit(delta(offset, "x"))
-        await ear.hear()
-        return loop.time() - began
-
-    await pause(0)
+    await pause_of(sender, ear, 0)
     sender.emit(delta(1, "x"))
-    loop.call_soon(time.sleep, FRAME_S * 3)
+    asyncio.get_running_loop().call_soon(time.sleep, FRAME_S * 3)
     await ear.hear()
-    slow = await pause(2)
+    slow = await pause_of(sender, ear, 2)
     assert slow > FRAME_S * 4
-    assert min([await pause(number) for number in range(3, 9)]) < slow / 2
+    assert min([await pause_of(sender, ear, number) for number in range(3, 9)]) < slow / 2
+
+
+async def test_what_is_told_late_without_text_leaves_the_next_text_its_pause(sender: SessionSender, ear: Ear):
+    loop = asyncio.get_running_loop()
+    pauses: dict[bool, list[float]] = {True: [], False: []}
+    await pause_of(sender, ear, 0)
+    for offset in range(1, 13, 2):
+        with_text = offset % 4 == 1
+        end = AttemptEnded(5, 2, 1, "completed", 0, "digest", now())
+        sender.emit(delta(offset, "x") if with_text else end)
+        loop.call_soon(time.sleep, FRAME_S * 3)
+        await ear.hear()
+        pauses[with_text].append(await pause_of(sender, ear, offset + 1))
+    assert min(pauses[False]) < min(pauses[True]) / 2
 
 
 async def test_frames_are_few_however_many_deltas_come(sender: SessionSender, ear: Ear):
