@@ -60,6 +60,13 @@ class DirectConsumer(AsyncConsumer):
 class RunConsumer(DirectConsumer):
     """Hears hints on the channel ``chain-runs``. The lease decides who runs, the sweep finds the rest."""
 
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the handler of a hint. One that breaks it must not take the next ones with it."""
+        try:
+            await super().dispatch(message)
+        except Exception:
+            logger.exception("A hint was lost: %s", message["type"])
+
     async def run_execute(self, message: dict[str, Any]) -> None:
         """Take a run that waits."""
         runtime.current().execute(message["run"])

@@ -560,13 +560,14 @@ def short_answers(owner: User) -> ChatSession:
     return actions.start_session(owner=owner, chain=chain)
 
 
-async def test_a_hint_that_only_a_newer_release_knows_takes_nothing_from_the_next(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("hint", [{"type": "run.unheard_of", "run": 6}, {"type": "run.execute"}])
+async def test_a_hint_that_is_of_a_newer_release_or_broken_takes_nothing_from_the_next(
+    monkeypatch: pytest.MonkeyPatch, hint: dict[str, Any]
 ):
     taken: list[int] = []
     monkeypatch.setattr("chains.runtime.current", lambda: SimpleNamespace(execute=taken.append))
     worker = ApplicationCommunicator(channel, {"type": "channel", "channel": RUN_CHANNEL})
-    await worker.send_input({"type": "run.unheard_of", "run": 6})
+    await worker.send_input(hint)
     await worker.send_input({"type": "run.execute", "run": 7})
     await until(lambda: taken)
     worker.stop()
