@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from channels.auth import AuthMiddlewareStack
-from channels.routing import URLRouter
-from django.urls import path
-
 from chains import frames
 from chains.consumers import SessionConsumer
 from chains.models import User
 from chains.models.run import Run
 from tests.integration.answer_cast import Answering
 from tests.integration.run_cast import Agent, finished_run, in_db, make_run
-from tests.integration.test_consumers import OpenWindow, Window, answer, window_of
+from tests.integration.test_consumers import OpenWindow, Window, answer, routed, window_of
 from tests.unit.engine_cast import says
 
 __all__ = ["answer", "window_of"]
@@ -32,10 +26,6 @@ class Hasty(SessionConsumer):
     """Does not wait long for a page."""
 
     own_band_s = 0.2
-
-
-def routed(consumer: type[SessionConsumer]) -> Any:
-    return AuthMiddlewareStack(URLRouter([path("ws/sessions/<int:session_id>/", consumer.as_asgi())]))
 
 
 patient, hasty = routed(Patient), routed(Hasty)
