@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from chains import frames
 from chains.consumers import SessionConsumer
 from chains.models import User
