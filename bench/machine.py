@@ -7,6 +7,8 @@ import platform
 import time
 from pathlib import Path
 
+SPEED = "ten million additions, s"
+
 
 def facts() -> str:
     """Describe this machine in one line: processor, cores, memory, Python, and how busy it is already."""
@@ -16,9 +18,6 @@ def facts() -> str:
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; {platform.system()} {platform.release()}; "
         f"Python {platform.python_version()}; load over 1, 5 and 15 minutes {load}"
     )
-
-
-SPEED = "ten million additions, s"
 
 
 def seconds_of_sums() -> float:

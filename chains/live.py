@@ -41,7 +41,7 @@ HEARTBEAT_S = 1.0
 # Code points of an attempt's reasoning that are shown live; the rest is there when the attempt has ended.
 REASONING_LIMIT = 64_000
 # A beginning of a run and an end of an attempt wait so long, unless there is more to tell: requests go first.
-END_S = 0.015
+REQUESTS_FIRST_S = 0.015
 SEND_LIMIT_S = 5.0
 # How long whoever sent a message waits for its run to begin; and what its requests need to be on their way.
 BEGIN_LIMIT_S, REQUESTS_S = 0.1, 0.01
@@ -138,7 +138,7 @@ class SessionSender:
             self._move_texts()
             self._notices.append(_ENCODERS[type(event)](event))
             if isinstance(event, RunStarted | AttemptEnded):
-                self._within(END_S)
+                self._within(REQUESTS_FIRST_S)
             else:
                 self._soon()
 

@@ -87,6 +87,13 @@ class AnswerRow:
     reasoning: str
 
 
+# Its columns, in the order of the fields.
+_ANSWER_ROW = (
+    *("step__run_id", "step_id", "number", "status", "text", "text_length", "text_sha256"),
+    Left("reasoning", REASONING_LIMIT),
+)
+
+
 class Viewer:
     """Watches one session for all sockets of this process."""
 
@@ -359,12 +366,6 @@ def read_answers(session_id: int, known: Collection[Key]) -> tuple[set[int], lis
         found = [AnswerRow(*row) for row in attempts.values_list(*_ANSWER_ROW)]
         rows += [row for row in found if (row.step, row.attempt) in left]
     return live, sorted(rows, key=lambda row: (row.step, row.attempt))
-
-
-_ANSWER_ROW = (
-    *("step__run_id", "step_id", "number", "status", "text", "text_length", "text_sha256"),
-    Left("reasoning", REASONING_LIMIT),
-)
 
 
 def _live_runs(session: int) -> QuerySet[Run, tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from chains.engine.spec import ModelSpec, RunSpec, StepSpec
 from chains.models.chain import OnFailure
 from chains.models.provider import LanguageModel, Provider
 from chains.models.run import WORKER_DIED, AgentStep, Run, RunStatus, StepAttempt, StepStatus
-from chains.providers.base import Endpoint, Image
+from chains.providers.base import Endpoint
 
 MAX_TURNS = 200
 # Columns: of a step those that say what it is and what it asks for, of its model and provider all.
@@ -37,15 +37,6 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """A message with its files, and what was said before it, oldest first."""
-
-    input: str
-    images: tuple[Image, ...]
-    history: tuple[Turn, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Message:
     """Where a message stands, and what a program sent along before it."""
 
@@ -55,6 +46,7 @@ class _Message:
     earlier: Sequence[tuple[str, str]]
     retry_of: int | None
     chain: int
+    on_failure: str
 
 
 def load_run(run_id: int) -> RunSpec:
@@ -62,27 +54,30 @@ def load_run(run_id: int) -> RunSpec:
 
     Raises ``Run.DoesNotExist``.
     """
-    message, on_failure = _message(run_id)
+    message = _message(run_id)
     rows = read(_steps, run_id)
     died = _died([step for step, status, *_ in rows if status == StepStatus.INTERRUPTED])
     known = _Known()
     specs = tuple(_step(row, known.model(row), is_undecided=row[0] in died) for row in rows)
-    said = _conversation(message, sees=any(spec.model.flags.vision for spec in specs))
+    turns = _turns_before(message)
+    # Unless some agent sees them, pictures are known by their names only.
+    sees = any(spec.model.flags.vision for spec in specs)
+    carried = load_carried([run_id, *(turn.pk for turn in reversed(turns))], pictures=sees)
     return RunSpec(
         id=run_id,
         session=message.session,
-        input=said.input,
+        input=carried.message(run_id, message.input),
         steps=specs,
-        continue_on_failure=on_failure == OnFailure.CONTINUE,
-        history=said.history,
-        images=said.images,
+        continue_on_failure=message.on_failure == OnFailure.CONTINUE,
+        history=_history(message, turns, carried),
+        images=tuple(carried.images.get(run_id, ())),
     )
 
 
-def _message(run_id: int) -> tuple[_Message, str]:
-    for *columns, on_failure in read(_runs, run_id):
-        return _Message(run_id, *columns), on_failure
-    raise Run.DoesNotExist
+def _message(run_id: int) -> _Message:
+    for row in read(_runs, run_id):
+        return _Message(run_id, *row)
+    raise Run.DoesNotExist(f"run {run_id}")
 
 
 def _runs(pk: int) -> models.QuerySet[Run, tuple[Any, ...]]:
@@ -105,27 +100,16 @@ def _died(interrupted: Sequence[int]) -> set[int]:
     return set(died.values_list("step_id", flat=True))
 
 
-def _conversation(message: _Message, *, sees: bool) -> Conversation:
-    """Return a message and the turns that precede it: completed ones and those the user kept.
-
-    A run that was tried again stands where its first try stood, and its newest completed try stands for all.
-    Unless some agent ``sees``, pictures are known by their names only.
-    """
-    turns = _turns_before(message)
-    carried = load_carried([message.run, *(turn.pk for turn in reversed(turns))], pictures=sees)
-    return Conversation(
-        input=carried.message(message.run, message.input),
-        images=tuple(carried.images.get(message.run, ())),
-        history=_history(message, turns, carried),
-    )
-
-
 def _tries(session: int) -> models.QuerySet[Run, tuple[Any, ...]]:
     tries = Run.objects.filter(session_id=session).order_by("-pk")
     return tries.values_list("pk", "retry_of_id", "status", "is_kept")
 
 
 def _turns_before(message: _Message) -> list[Run]:
+    """Return the runs that precede a message, oldest first: completed ones and those the user kept.
+
+    A run that was tried again stands where its first try stood, and its newest completed try stands for all.
+    """
     place = message.retry_of or message.run
     # Few columns of many rows, looked through here, cost a fifth of the query that would say the same.
     turns, settled = [], set()

@@ -1,4 +1,4 @@
-"""Statements over many rows at once, the same on SQLite and PostgreSQL.
+"""Statements whose SQL is kept, over one row or many at once, the same on SQLite and PostgreSQL.
 
 ``bulk_update`` builds one CASE per row and field; these join a VALUES list and cost a tenth.
 """
