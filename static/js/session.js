@@ -25,7 +25,7 @@ const ASK_PAUSE_MS = 1_000;
 const MANY_TRIES = 4;
 const answers = new Map(); // step → Answer, of the attempts that are live
 const states = new Map(); // step → the last status that was told
-const ends = new Map(); // step → the last attempt whose end was told
+const ends = new Map(); // step → the last end that was told
 const incomplete = new Set(); // steps that ended without their whole text
 let asked = []; // those that the last greeting named: a line that broke may not have brought them
 let frames = [];
@@ -148,14 +148,15 @@ function takeText(column, touched) {
 function takeEnd(end, touched) {
   const answer = answers.get(end.step);
   if (answer?.attempt > end.attempt) return; // the next attempt goes on already
+  ends.set(end.step, end);
   paint(touched);
   touched.clear();
+  if (answer?.isWhole && !page.answerOf(end.step)) return; // its column is still on its way
   if (answer && !answer.isWhole) {
     incomplete.add(end.step);
     askAnew();
   }
   answers.delete(end.step);
-  ends.set(end.step, end.attempt);
   page.finishAnswer(end);
 }
 
@@ -170,12 +171,14 @@ function takeBand(band, touched) {
 
 function takeAnswer(step, shown, touched) {
   const answer = answers.get(step);
+  const end = ends.get(step);
   if (shown.sha256 !== undefined) {
     if (answer?.attempt <= Number(shown.attempt)) answers.delete(step);
   } else if (answer?.isWhole) {
     answer.staleFrom = 0;
     touched.add(step);
-  } else if (ends.get(step) >= Number(shown.attempt)) {
+    if (end?.attempt === answer.attempt) takeEnd(end, touched);
+  } else if (end?.attempt >= Number(shown.attempt)) {
     incomplete.add(step);
     askAnew();
   }

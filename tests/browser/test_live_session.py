@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Event
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, WebSocket, expect
 
 from tests.browser.stage import Stage
 from tests.browser.window import (
@@ -62,31 +62,67 @@ def test_all_columns_appear_at_once_in_stage_order(stage: Stage, page: Page):
     assert sorted(across) == across
 
 
+class Frames:
+    """What goes over the sockets of a window that has yet to open its page."""
+
+    def __init__(self, page: Page) -> None:
+        self.heard: list[str] = []
+        self.said: list[str] = []
+        page.on("websocket", self._listen)
+
+    def bands(self) -> int:
+        """Return how many frames brought whole runs."""
+        return sum('"bands"' in frame for frame in self.heard)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: self.heard.append(str(frame)))
+        socket.on("framesent", lambda frame: self.said.append(str(frame)))
+
+
 def test_the_run_of_a_message_comes_with_its_answer_and_to_other_windows_over_the_socket(
     stage: Stage, page: Page, window: Callable[..., Page]
 ):
-    stage.play(Ada=Script(tokens=20, tps=50), Ben=SHORT, Cleo=SHORT, Dan=SHORT)
-    bands = {"own": 0, "other": 0}
-
-    def note(name: str, of: Page) -> None:
-        def hear(frame: str | bytes) -> None:
-            bands[name] += '"bands"' in str(frame)
-
-        of.on("websocket", lambda socket: socket.on("framereceived", hear))
-
-    note("own", page)
-    open_chain(page, "Trio")
+    begins = Event()
+    grouped = Script(tokens=20, tps=50, begins=begins)
+    stage.play(Ada=grouped, Ben=grouped, Cleo=grouped, Dan=SHORT)
     other = window()
-    note("other", other)
+    own, others = Frames(page), Frames(other)
+    open_chain(page, "Trio")
     other.goto(page.url)
     for count in (1, 2, 3):
+        begins.clear()
         send(page, "Once")
         for one in (page, other):
             expect(one.locator("[data-run]")).to_have_count(count)
+        begins.set()
+        for one in (page, other):
             wait_for_end(one)
     assert_shows_what_is_stored(page)
     # A busy machine may be late once, and draw a run for its own window as well.
-    assert bands["other"] >= 3 > bands["own"]
+    assert others.bands() >= 3 > own.bands()
+
+
+def test_what_ends_before_its_column_is_on_the_page_is_not_asked_for_again(stage: Stage, page: Page):
+    drawn, seen = Event(), Event()
+    quick = Script(tokens=5, ends=drawn)
+    stage.play(Ada=Script(tokens=20, ends=seen), Ben=quick, Cleo=quick, Dan=SHORT)
+    own = Frames(page)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/send", lambda route: held.append((route, route.fetch())))
+    open_chain(page, "Trio")
+    send(page, "Quick")
+    until(page, lambda: held)
+    drawn.set()
+    until(page, lambda: "".join(own.heard).count('"sha256"') == 2)
+    [(route, answer)] = held
+    route.fulfill(response=answer)
+    for name in ("Ben", "Cleo"):
+        expect(article(page, name)).to_have_attribute("data-status", "completed")
+        expect(article(page, name).locator("[data-answer]")).to_contain_text(f"{name}-4")
+    seen.set()
+    wait_for_end(page)
+    assert_shows_what_is_stored(page)
+    assert "incomplete" not in "".join(own.said)
 
 
 def test_the_columns_of_a_group_stream_at_the_same_time(stage: Stage, page: Page):
