@@ -136,7 +136,8 @@ class Attempt:
         return self.step.model.endpoint.name
 
     def _fail(self, kind: str, sentence: str) -> None:
-        self.status, self.error_kind, self.error = FAILED, kind, sentence
+        # It may quote the provider, who need not speak in whole characters.
+        self.status, self.error_kind, self.error = FAILED, kind, storable(sentence)
 
 
 def cost_usd(usage: Usage, model: ModelSpec) -> Decimal | None:

@@ -33,6 +33,7 @@ from chains.models import (
     StepAttempt,
     User,
 )
+from chains.providers.base import ChatProvider
 from tests.unit.engine_cast import Agent, ScriptedProvider
 
 __all__ = ["Agent", "ScriptedProvider"]
@@ -164,7 +165,7 @@ async def take(journal: Journal, run: Run) -> Watched:
     return watched
 
 
-async def carry_out(journal: Journal, run: Run, provider: ScriptedProvider) -> str:
+async def carry_out(journal: Journal, run: Run, provider: ChatProvider) -> str:
     """Execute a run on a journal from claim to end."""
     watched = await take(journal, run)
     execution = RunExecution(

@@ -55,6 +55,8 @@ class Answer:
             case Fault.STATUS:
                 body = self._wire.error(script.status, script.error, script.message)
                 headers = {"retry-after": script.retry_after} if script.retry_after else {}
+                if script.raw:
+                    return web.Response(body=script.raw, status=script.status, headers=headers)
                 return web.json_response(body, status=script.status, headers=headers)
             case Fault.JSON_ERROR:
                 return web.json_response(self._wire.error(503, script.error, script.message))

@@ -62,6 +62,7 @@ class Script:
     status: int = 500
     error: str = ""  # the provider's own word for the error
     message: str = "loopback says no"
+    raw: bytes = b""  # the whole body that comes with the status, whatever the wire
     retry_after: str = ""
     huge_mb: int = 20
 
