@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from chains.engine.attempt import storable
 from chains.models import LanguageModel, Provider
 from chains.providers.base import ListedModel
 from chains.providers.catalogue import ModelPreset, ProviderPreset, available
@@ -34,7 +35,9 @@ def add_listed_models(*, provider: Provider, listed: Sequence[ListedModel]) -> l
     """Add what a provider lists and we do not know, without prices; return the new model ids."""
     with transaction.atomic():
         known = set(provider.models.values_list("model_id", flat=True))
-        new = {model.model_id: model for model in listed if model.model_id not in known}
+        # With a character replaced, an id would call nothing: such a model is left out.
+        ids = {model.model_id: model for model in listed if storable(model.model_id) == model.model_id}
+        new = {model_id: model for model_id, model in ids.items() if model_id not in known}
         rows = [_listed_model(provider, model) for model in new.values()]
         LanguageModel.objects.bulk_create(rows, ignore_conflicts=True)
     return sorted(new)
@@ -64,7 +67,7 @@ def _listed_model(provider: Provider, model: ListedModel) -> LanguageModel:
     return LanguageModel(
         provider=provider,
         model_id=model.model_id,
-        name=model.name or model.model_id,
+        name=storable(model.name) or model.model_id,
         rank=LISTED_RANK,
         context_window=model.context_window,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from chains.actions.catalogue import add_listed_models
 from chains.actions.errors import ActionError
+from chains.engine.attempt import storable
 from chains.models import Provider
 from chains.providers import http
 from chains.providers.base import Endpoint, ListedModel
@@ -39,7 +40,7 @@ def check_connection(*, provider: Provider) -> int:
         )
     (answer,) = asyncio.run(_read_lists([endpoint]))
     if isinstance(answer, ProviderError):
-        raise ActionError(answer.sentence) from answer
+        raise ActionError(storable(answer.sentence)) from answer
     return len(answer)
 
 
@@ -51,7 +52,7 @@ def sync_models(*, providers: Sequence[Provider]) -> list[ListSync]:
 
 def _take(provider: Provider, answer: Answer) -> ListSync:
     if isinstance(answer, ProviderError):
-        return ListSync(provider, error=answer.sentence)
+        return ListSync(provider, error=storable(answer.sentence))
     new = add_listed_models(provider=provider, listed=answer)
     return ListSync(provider, listed=len(answer), new=tuple(new))
 

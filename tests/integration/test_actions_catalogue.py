@@ -94,6 +94,15 @@ def test_a_providers_own_list_adds_what_is_new_without_prices():
     assert LanguageModel.objects.filter(provider=provider).order_by("rank").last() == new
 
 
+def test_a_list_with_characters_that_cannot_be_stored_adds_the_models_that_can_be_called():
+    actions.load_defaults()
+    provider = Provider.objects.get(slug="simulated")
+    half, nul = ListedModel("cut \ud83d", "Cut"), ListedModel("nul\x00", "Nul")
+    listed = [half, nul, ListedModel("new", "New \ud83d")]
+    assert actions.add_listed_models(provider=provider, listed=listed) == ["new"]
+    assert LanguageModel.objects.get(model_id="new").name == "New \ufffd"
+
+
 def test_an_endpoint_has_the_environments_key_and_the_rows_limits(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     actions.load_defaults()

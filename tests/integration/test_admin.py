@@ -244,6 +244,14 @@ class TestProviders:
         assert "could not be reached at 127.0.0.1" in said
         assert "sk-very-secret" not in said
 
+    def test_what_a_provider_says_in_broken_characters_can_be_shown(
+        self, staff: Client, loopback: LoopbackProvider, openai: Provider
+    ):
+        loopback.refuse_lists("no lists today \ud83d")
+        assert "“no lists today \ufffd”" in self.try_it(staff, openai)
+        response = staff.post(reverse("admin:chains_languagemodel_sync"), follow=True)
+        assert "no lists today \ufffd" in response.content.decode()
+
     def test_trying_needs_a_button_and_the_right_to_change(self, staff: Client, openai: Provider):
         address = reverse("admin:chains_provider_test", args=[openai.pk])
         assert address in shown(staff, page(Provider, "change", openai.pk))

@@ -28,6 +28,7 @@ class LoopbackProvider:
     def __init__(self, port: int = 0) -> None:
         self.port = port
         self._scripts: dict[str, Script] = {}
+        self._list_refusal = ""
         self._recording = Recording()
         self._thread: threading.Thread | None = None
         self._loop = asyncio.new_event_loop()
@@ -53,9 +54,14 @@ class LoopbackProvider:
         self._scripts[model] = script
         return model
 
+    def refuse_lists(self, message: str) -> None:
+        """Answer whoever asks for the models with this error from now on."""
+        self._list_refusal = message
+
     def reset(self) -> None:
         """Forget scripts and calls."""
         self._scripts.clear()
+        self._list_refusal = ""
         self._recording.clear()
 
     def endpoint(self, kind: str, limits: TimeLimits = TimeLimits()) -> Endpoint:
@@ -153,6 +159,8 @@ class LoopbackProvider:
     async def _list(self, request: web.Request, wire: Wire) -> web.Response:
         if not _has_key(request):
             return web.json_response(wire.error(401, "", f"Incorrect API key {_key(request)}"), status=401)
+        if self._list_refusal:
+            return web.json_response(wire.error(400, "", self._list_refusal), status=400)
         return web.json_response(wire.models(sorted(self._scripts) or ["loopback-model"]))
 
     async def _chat(self, request: web.Request, wire: Wire) -> web.StreamResponse:
