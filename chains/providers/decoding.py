@@ -14,6 +14,8 @@ Chunk = TextChunk | ReasoningChunk
 
 # What reading stumbles over when the JSON is broken, or well formed but of another shape.
 SHAPE_ERRORS = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+# The largest count that every database has room for.
+MAX_COUNT = 2**31 - 1
 
 
 class AnswerDecoder(ABC):
@@ -59,14 +61,15 @@ def text_of(value: object) -> str:
 
 
 def count_of(value: object) -> int | None:
-    """Return a count of tokens, or None where the provider gave none."""
-    return value if isinstance(value, int) and value >= 0 else None
+    """Return a count of tokens, or None where the provider gave none that can be one."""
+    # Not isinstance: true and false are ints too.
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
 def sum_of(*values: object) -> int | None:
     """Add the counts that are there; None if none of them is."""
     counts = [count for value in values if (count := count_of(value)) is not None]
-    return sum(counts) if counts else None
+    return count_of(sum(counts)) if counts else None
 
 
 def payload(event: ServerSentEvent) -> Any:

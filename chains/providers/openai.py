@@ -104,7 +104,7 @@ def listed_models(document: Any) -> list[ListedModel]:
             model_id=entry["id"],
             name=entry.get("name") or entry["id"],
             # OpenRouter's name for it, then vLLM's.
-            context_window=entry.get("context_length") or entry.get("max_model_len"),
+            context_window=count_of(entry.get("context_length") or entry.get("max_model_len")),
         )
         for entry in document["data"]
         if not any(word in entry["id"] for word in _NOT_CHAT)

@@ -154,6 +154,20 @@ def test_missing_usage_is_unknown_and_not_zero():
     assert decoder.completion == Completion(FinishReason.STOP, Usage(3, None))
 
 
+@pytest.mark.parametrize("count", [-1, 2**31, 2**63, 1.5, "7", True])
+def test_a_count_that_cannot_be_one_or_cannot_be_stored_is_unknown(count: object) -> None:
+    decoder = openai.OpenAIDecoder(ENDPOINT)
+    feed(decoder, delta("stop"), {"usage": {"prompt_tokens": count, "completion_tokens": 2**31 - 1}})
+    assert decoder.completion == Completion(FinishReason.STOP, Usage(None, 2**31 - 1))
+
+
+def test_a_sum_of_counts_that_cannot_be_stored_is_unknown():
+    decoder = gemini.GeminiDecoder(ENDPOINT)
+    usage = {"promptTokenCount": 5, "candidatesTokenCount": 2**31 - 1, "thoughtsTokenCount": 1}
+    feed(decoder, {**candidate(finish="MAX_TOKENS"), "usageMetadata": usage})
+    assert decoder.completion == Completion(FinishReason.LENGTH, Usage(5, None))
+
+
 def test_an_error_beside_the_choices_is_an_error():
     wrong = {"error": {"code": 502, "message": "upstream died"}, **delta("error", content="")}
     with pytest.raises(ProviderError, match="upstream died") as caught:
@@ -183,10 +197,12 @@ def test_models_that_do_not_chat_are_left_out_of_the_list():
                 {"id": "text-embedding-3"},
                 {"id": "whisper-1"},
                 {"id": "a/b", "context_length": 9},
+                {"id": "c/d", "context_length": "many"},
             ]
         }
     )
-    assert [(model.model_id, model.context_window) for model in listed] == [("gpt-6", None), ("a/b", 9)]
+    windows = {model.model_id: model.context_window for model in listed}
+    assert windows == {"gpt-6": None, "a/b": 9, "c/d": None}
 
 
 # Anthropic
