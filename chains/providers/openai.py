@@ -130,7 +130,7 @@ class OpenAIDecoder(AnswerDecoder):
             if choice.get("finish_reason"):
                 self._finish(choice["finish_reason"])
         if usage := chunk.get("usage"):
-            self.usage = Usage(count_of(usage.get("prompt_tokens")), count_of(usage.get("completion_tokens")))
+            self.usage = _usage(usage)
         return pieces
 
     def _read_delta(self, delta: Mapping[str, Any]) -> list[Chunk]:
@@ -146,3 +146,13 @@ class OpenAIDecoder(AnswerDecoder):
 
     def _finish(self, reason: str) -> None:
         self.reason = FinishReason.REFUSAL if self._refused else _FINISH.get(reason, FinishReason.OTHER)
+
+
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    asked, answered, total = (
+        count_of(usage.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    if asked is not None and answered is not None and total is not None:
+        # xAI leaves reasoning out of the completion, bills it all the same and has it in the total.
+        answered = max(answered, total - asked)
+    return Usage(asked, answered)

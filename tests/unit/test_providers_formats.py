@@ -12,7 +12,6 @@ from chains.providers.base import (
     ChatMessage,
     ChatRequest,
     Completion,
-    Endpoint,
     FinishReason,
     Image,
     ModelFlags,
@@ -20,11 +19,9 @@ from chains.providers.base import (
     TextChunk,
     Usage,
 )
-from chains.providers.decoding import AnswerDecoder, Chunk
 from chains.providers.errors import ErrorKind, ProviderError
-from chains.providers.sse import ServerSentEvent
+from tests.unit.decoder_cast import ENDPOINT, candidate, delta, feed, has_ended
 
-ENDPOINT = Endpoint("x", "X", "x")
 TALK = (
     ChatMessage("system", "Be kind."),
     ChatMessage("user", "Hello"),
@@ -40,23 +37,6 @@ SHOWN = (ChatMessage("system", "Be kind."), ChatMessage("user", "Which is it?", 
 
 def request(**settings: Any) -> ChatRequest:
     return ChatRequest("m", TALK, **settings)
-
-
-def feed(decoder: AnswerDecoder, *events: dict[str, Any] | str) -> list[Chunk]:
-    texts = [event if isinstance(event, str) else json.dumps(event) for event in events]
-    return [chunk for text in texts for chunk in decoder.feed(ServerSentEvent("", text.encode()))]
-
-
-def has_ended(decoder: AnswerDecoder) -> bool:
-    return decoder.is_done and decoder.completion is not None
-
-
-def delta(finish: str | None = None, **fields: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
-
-
-def candidate(*parts: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
-    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, "finishReason": finish}]}
 
 
 # OpenAI: what is sent
@@ -146,26 +126,6 @@ def test_done_without_a_finish_marker_completes_nothing():
     feed(decoder, delta(content="half"), "[DONE]")
     assert decoder.completion is None
     assert not decoder.is_done
-
-
-def test_missing_usage_is_unknown_and_not_zero():
-    decoder = openai.OpenAIDecoder(ENDPOINT)
-    feed(decoder, delta("stop"), {"choices": [], "usage": {"prompt_tokens": 3}}, "[DONE]")
-    assert decoder.completion == Completion(FinishReason.STOP, Usage(3, None))
-
-
-@pytest.mark.parametrize("count", [-1, 2**31, 2**63, 1.5, "7", True])
-def test_a_count_that_cannot_be_one_or_cannot_be_stored_is_unknown(count: object) -> None:
-    decoder = openai.OpenAIDecoder(ENDPOINT)
-    feed(decoder, delta("stop"), {"usage": {"prompt_tokens": count, "completion_tokens": 2**31 - 1}})
-    assert decoder.completion == Completion(FinishReason.STOP, Usage(None, 2**31 - 1))
-
-
-def test_a_sum_of_counts_that_cannot_be_stored_is_unknown():
-    decoder = gemini.GeminiDecoder(ENDPOINT)
-    usage = {"promptTokenCount": 5, "candidatesTokenCount": 2**31 - 1, "thoughtsTokenCount": 1}
-    feed(decoder, {**candidate(finish="MAX_TOKENS"), "usageMetadata": usage})
-    assert decoder.completion == Completion(FinishReason.LENGTH, Usage(5, None))
 
 
 def test_an_error_beside_the_choices_is_an_error():
