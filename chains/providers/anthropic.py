@@ -135,7 +135,7 @@ class AnthropicDecoder(AnswerDecoder):
             case "message_delta":
                 self._count(document.get("usage") or {})
                 if reason := document["delta"].get("stop_reason"):
-                    self.reason = _FINISH.get(reason, FinishReason.OTHER)
+                    self.finish(_FINISH.get(reason, FinishReason.OTHER))
             case "message_stop":
                 self.is_done = self.completion is not None
             case "error":

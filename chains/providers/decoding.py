@@ -21,7 +21,8 @@ MAX_COUNT = 2**31 - 1
 class AnswerDecoder(ABC):
     """Turns the events of one answer into chunks. A subclass reads one wire format.
 
-    ``is_done`` says that nothing more is to come, not even usage.
+    ``is_done`` says that nothing more is to come, not even usage. Some gateways send the finish marker before
+    the text or with every piece of it; then only the end of the stream says that it was one.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -29,18 +30,44 @@ class AnswerDecoder(ABC):
         self.is_done = False
         self.reason: FinishReason | None = None
         self.usage = Usage()
+        self._is_marked = self._has_text = self._is_doubtful = False
 
     @property
     def completion(self) -> Completion | None:
         """What is known of the end, None until the finish marker came."""
         return None if self.reason is None else Completion(self.reason, self.usage)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the answer is complete whatever happens to the stream from here on."""
+        return self.is_done or (self.reason is not None and not self._is_doubtful)
+
+    def finish(self, reason: FinishReason) -> None:
+        """Note the finish marker of the event in hand."""
+        self.reason, self._is_marked = reason, True
+
     def feed(self, event: ServerSentEvent) -> list[Chunk]:
         """Take one event and return the pieces of text in it. Raises ``ProviderError``."""
+        if self.is_done:
+            return []
+        was_finished, self._is_marked = self.reason is not None, False
         try:
-            return self.read(event)
+            chunks = self.read(event)
         except SHAPE_ERRORS as error:
             raise error_of_kind(ErrorKind.PROTOCOL, self.endpoint) from error
+        self._weigh(chunks, was_finished=was_finished)
+        return chunks
+
+    def _weigh(self, chunks: list[Chunk], *, was_finished: bool) -> None:
+        """Take a finish marker back when text follows, and doubt it too when none came before it."""
+        if self._is_marked:
+            # What is withheld, or has hit a limit, may end without a text.
+            self._is_doubtful |= self.reason is FinishReason.STOP and not self._has_text
+        elif chunks:
+            self.reason = None
+        if chunks:
+            self._is_doubtful |= was_finished
+            self._has_text = self._has_text or any(isinstance(chunk, TextChunk) for chunk in chunks)
 
     @abstractmethod
     def read(self, event: ServerSentEvent) -> list[Chunk]:

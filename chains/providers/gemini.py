@@ -127,13 +127,13 @@ class GeminiDecoder(AnswerDecoder):
             answered = sum_of(usage.get("candidatesTokenCount"), usage.get("thoughtsTokenCount"))
             self.usage = Usage(count_of(usage.get("promptTokenCount")), answered)
         if (response.get("promptFeedback") or {}).get("blockReason"):
-            self.reason = FinishReason.CONTENT_FILTER
+            self.finish(FinishReason.CONTENT_FILTER)
         pieces: list[Chunk] = []
         for candidate in response.get("candidates") or ():
             for part in (candidate.get("content") or {}).get("parts") or ():
                 pieces += _read_part(part)
             if reason := candidate.get("finishReason"):
-                self.reason = _FINISH.get(reason, FinishReason.OTHER)
+                self.finish(_FINISH.get(reason, FinishReason.OTHER))
         return pieces
 
 

@@ -50,7 +50,8 @@ KEEP_ALIVE_S = 30.0
 MAX_ERROR_BYTES = 64 * 1024
 MAX_LIST_BYTES = 16 * 1024 * 1024
 ERROR_BODY_S = 2.0
-# After the finish marker only usage can follow; a server that forgets to close must not cost the answer.
+# After a finish marker that is to be believed only usage can follow; a server that forgets to close must not
+# cost the answer.
 TAIL_S = 5.0
 # How early the idle limit may be reached, as a part of it.
 TIMER_GRAIN = 0.01
@@ -92,7 +93,7 @@ async def stream_answer(
             finally:
                 await response.aclose()
     except TimeoutError as error:
-        if decoder.completion is None:
+        if not decoder.is_settled:
             raise reader.timeout_error() from error
     finally:
         # asyncio closes a socket in the loop's next turn; callers note when the connection is gone.
@@ -148,10 +149,10 @@ class _AnswerReader:
                         return
         except ProviderError:
             # What comes after the finish marker takes nothing from the answer.
-            if self._decoder.completion is None:
+            if not self._decoder.is_settled:
                 raise
         except _TRANSPORT_ERRORS as error:
-            if self._decoder.completion is None:
+            if not self._decoder.is_settled:
                 raise error_of_kind(ErrorKind.CUT, self._endpoint) from error
         self._end_of_stream()
 
@@ -166,7 +167,7 @@ class _AnswerReader:
     def _put_off(self, timer: asyncio.Timeout) -> None:
         """Begin the idle limit anew, but not at every token: that would cost as much as reading it."""
         idle = self._endpoint.limits.idle
-        if self._decoder.completion is not None:
+        if self._decoder.is_settled:
             idle = min(idle, TAIL_S)
         deadline = min(self._clock() + idle, self._end)
         if abs(deadline - self.deadline) > idle * TIMER_GRAIN:
@@ -180,11 +181,11 @@ class _AnswerReader:
             events = self._events.feed(piece)
         except EventTooLargeError as error:
             raise error_of_kind(ErrorKind.PROTOCOL, self._endpoint, retryable=False) from error
-        was_finished = self._decoder.completion is not None
+        was_settled = self._decoder.is_settled
         advanced = False
         for event in events:
             advanced = self._deliver(event) or advanced
-        return advanced or (self._decoder.completion is not None) > was_finished
+        return advanced or self._decoder.is_settled > was_settled
 
     def _deliver(self, event: ServerSentEvent) -> bool:
         self._saw_event = True

@@ -128,7 +128,7 @@ class OpenAIDecoder(AnswerDecoder):
         for choice in chunk.get("choices") or ():
             pieces += self._read_delta(choice.get("delta") or {})
             if choice.get("finish_reason"):
-                self._finish(choice["finish_reason"])
+                self.finish(self._reason(choice["finish_reason"]))
         if usage := chunk.get("usage"):
             self.usage = _usage(usage)
         return pieces
@@ -144,8 +144,8 @@ class OpenAIDecoder(AnswerDecoder):
             pieces.append(TextChunk(text_of(refusal)))
         return pieces
 
-    def _finish(self, reason: str) -> None:
-        self.reason = FinishReason.REFUSAL if self._refused else _FINISH.get(reason, FinishReason.OTHER)
+    def _reason(self, word: str) -> FinishReason:
+        return FinishReason.REFUSAL if self._refused else _FINISH.get(word, FinishReason.OTHER)
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:

@@ -42,6 +42,8 @@ class Answer:
         await self._response.prepare(request)
         for text in self._wire.opening(self._script, self._call.body):
             await self._write(text)
+        if self._script.premature:
+            await self._write(self._wire.token("", is_last=True))
         if await self._stream():
             await self._response.write_eof()
             self._recording.note(self._call, finished=True)
@@ -95,8 +97,8 @@ class Answer:
         prompt = self._wire.prompt(self._call.body)
         for number in range(self._script.reasoning):
             yield self._wire.reasoning(f"{self._script.tag or self._call.model}-thought-{number} ")
-        for word in self._script.words(self._call.model, prompt):
-            yield self._wire.token(word)
+        for number, word in enumerate(self._script.words(self._call.model, prompt)):
+            yield self._wire.token(word, is_last=number < self._script.early)
 
     async def _finish(self, tokens: int) -> None:
         counts = (len(self._wire.prompt(self._call.body).split()), tokens)

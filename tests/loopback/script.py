@@ -50,6 +50,8 @@ class Script:
     finish: str = "stop"  # or length, content_filter, refusal, blocked_prompt
     usage: bool = True
     end_marker: bool = True  # [DONE] or message_stop after the finish
+    early: int = 0  # so many of the first tokens come with a finish marker already
+    premature: bool = False  # one comes before the first token
     litter: bool = False  # something that is no JSON follows the finish
     linger: float = 0.0  # seconds that the stream stays open after it
     crlf: bool = False

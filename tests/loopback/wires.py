@@ -28,7 +28,7 @@ class Wire(Protocol):
     def prompt(self, body: Any) -> str: ...
     def pictures(self, body: Any) -> list[SeenPicture]: ...
     def opening(self, script: Script, body: Any) -> list[str]: ...
-    def token(self, text: str) -> str: ...
+    def token(self, text: str, *, is_last: bool = False) -> str: ...
     def reasoning(self, text: str) -> str: ...
     def ending(self, script: Script, counts: tuple[int, int]) -> list[str]: ...
     def ping(self) -> str: ...
@@ -71,8 +71,8 @@ class OpenAIWire:
     def opening(self, script: Script, body: Any) -> list[str]:
         return [self._chunk({"role": "assistant", "content": ""})]
 
-    def token(self, text: str) -> str:
-        return self._chunk({"content": text})
+    def token(self, text: str, *, is_last: bool = False) -> str:
+        return self._chunk({"content": text}, "stop" if is_last else None)
 
     def reasoning(self, text: str) -> str:
         return self._chunk({"reasoning_content": text})
@@ -133,7 +133,8 @@ class AnthropicWire:
     def _delta(self, delta: dict[str, str]) -> str:
         return event({"type": "content_block_delta", "index": 0, "delta": delta}, "content_block_delta")
 
-    def token(self, text: str) -> str:
+    def token(self, text: str, *, is_last: bool = False) -> str:
+        # Its finish marker is an event of its own, which no gateway is known to send early.
         return self._delta({"type": "text_delta", "text": text})
 
     def reasoning(self, text: str) -> str:
@@ -184,8 +185,8 @@ class GeminiWire:
     def opening(self, script: Script, body: Any) -> list[str]:
         return []
 
-    def token(self, text: str) -> str:
-        return self._response([{"text": text}])
+    def token(self, text: str, *, is_last: bool = False) -> str:
+        return self._response([{"text": text}], "STOP" if is_last else "")
 
     def reasoning(self, text: str) -> str:
         return self._response([{"text": text, "thought": True}])
