@@ -73,11 +73,9 @@ class AnswerDecoder(ABC):
     def read(self, event: ServerSentEvent) -> list[Chunk]:
         """Read an event of this format. May stumble over its shape; ``feed`` translates that."""
 
-    def failure(self, details: Any) -> ProviderError:
+    def failure(self, said: object) -> ProviderError:
         """Make the error that an error object inside the stream stands for."""
-        return error_from_stream(
-            self.endpoint, details if isinstance(details, dict) else {"message": details}
-        )
+        return error_from_stream(self.endpoint, said)
 
 
 def text_of(value: object) -> str:

@@ -187,8 +187,9 @@ def error_from_status(
     return error
 
 
-def error_from_stream(endpoint: Endpoint, details: Mapping[str, object]) -> ProviderError:
-    """Classify an error object that came inside a stream which began well."""
+def error_from_stream(endpoint: Endpoint, said: object) -> ProviderError:
+    """Classify an error that came although the answer began well: an object, or with some servers a text."""
+    details = said if isinstance(said, Mapping) else {"message": said}
     code = details.get("code")
     status = code if isinstance(code, int) and 400 <= code < 600 else None
     if status is not None:

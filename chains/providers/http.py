@@ -196,9 +196,13 @@ class _AnswerReader:
         return bool(chunks)
 
     def _end_of_stream(self) -> None:
-        with contextlib.suppress(ProviderError):
+        try:
             for event in self._events.close():
                 self._deliver(event)
+        except ProviderError as error:
+            # Half an event makes no sense: that is told as a cut below. A whole one may say why it was cut.
+            if error.kind is not ErrorKind.PROTOCOL and not self._decoder.is_settled:
+                raise
         if self._decoder.completion is None:
             foreign = self._saw_bytes and not self._saw_event
             raise error_of_kind(ErrorKind.PROTOCOL if foreign else ErrorKind.CUT, self._endpoint)
@@ -254,7 +258,7 @@ async def _check(endpoint: Endpoint, response: httpx.Response, *, stream: bool) 
     kind = response.headers.get("content-type", "")
     if stream and kind.startswith(("application/json", "text/html")):
         body = await _error_body(response)
-        if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        if isinstance(body, dict) and body.get("error"):
             raise error_from_stream(endpoint, body["error"])
         raise error_of_kind(ErrorKind.PROTOCOL, endpoint, retryable=False)
 

@@ -61,7 +61,8 @@ class Answer:
                     return web.Response(body=script.raw, status=script.status, headers=headers)
                 return web.json_response(body, status=script.status, headers=headers)
             case Fault.JSON_ERROR:
-                return web.json_response(self._wire.error(503, script.error, script.message))
+                body = self._wire.error(503, script.error, script.message)
+                return web.json_response({"error": script.message} if script.plain else body)
             case Fault.REDIRECT:
                 return web.Response(status=307, headers={"location": "http://127.0.0.1:9/elsewhere"})
             case Fault.HTML_PAGE:
@@ -105,7 +106,8 @@ class Answer:
         for text in self._wire.ending(self._script, counts):
             await self._write(text)
         if self._script.litter:
-            await self._write("data: {\n\n")
+            failing = self._wire.error_event(self._script.error, self._script.message).rstrip()
+            await self._write(failing if self._script.unfinished else "data: {\n\n")
         if self._script.linger:
             await asyncio.sleep(self._script.linger)
 
@@ -123,7 +125,8 @@ class Answer:
             case Fault.WRONG_SHAPE:
                 await self._write('data: {"type": "message_delta", "choices": 7, "candidates": 7}\n\n')
             case Fault.ERROR_EVENT:
-                await self._write(self._wire.error_event(script.error, script.message))
+                event = self._wire.error_event(script.error, script.message)
+                await self._write(event.rstrip() if script.unfinished else event)
             case Fault.HUGE:
                 await self._flood()
             case Fault.DROP | Fault.RESET:

@@ -64,6 +64,8 @@ class Script:
     status: int = 500
     error: str = ""  # the provider's own word for the error
     message: str = "loopback says no"
+    plain: bool = False  # a JSON_ERROR is a bare text, as from some servers of one's own
+    unfinished: bool = False  # an ERROR_EVENT lacks the empty line at its end; litter is then such a one
     raw: bytes = b""  # the whole body that comes with the status, whatever the wire
     retry_after: str = ""
     huge_mb: int = 20

@@ -93,6 +93,14 @@ async def test_an_error_document_instead_of_a_stream_is_an_error(
 
 
 @every_wire
+async def test_an_error_that_is_a_bare_text_is_told_with_it(loopback: LoopbackProvider, wire: str) -> None:
+    script = Script(fault=Fault.JSON_ERROR, message="model is loading", plain=True)
+    error = await Conversation(loopback, wire, script).ask_in_vain()
+    assert (error.kind, error.retryable) == (ErrorKind.SERVER, True)
+    assert "model is loading" in error.sentence
+
+
+@every_wire
 async def test_a_page_of_html_is_not_an_answer(loopback: LoopbackProvider, wire: str) -> None:
     error = await Conversation(loopback, wire, Script(fault=Fault.HTML_PAGE)).ask_in_vain()
     assert (error.kind, error.retryable) == (ErrorKind.PROTOCOL, False)
@@ -193,6 +201,26 @@ async def test_overloaded_inside_a_stream_that_began_with_200_is_told(
     assert (error.kind, error.retryable) == (ErrorKind.OVERLOADED, True)
     assert conversation.text == tokens(conversation.model, after)
     assert conversation.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("wire", "word", "kind"),
+    [
+        ("openai", "invalid_request_error", ErrorKind.BAD_REQUEST),
+        ("anthropic", "authentication_error", ErrorKind.AUTH),
+        ("gemini", "UNAVAILABLE", ErrorKind.OVERLOADED),
+    ],
+)
+@pytest.mark.parametrize("after", [0, 5])
+async def test_an_error_as_the_last_event_is_told_although_the_stream_ends_within_it(
+    loopback: LoopbackProvider, wire: str, word: str, kind: ErrorKind, after: int
+) -> None:
+    script = Script(tokens=9, fault=Fault.ERROR_EVENT, after=after, error=word, unfinished=True)
+    conversation = Conversation(loopback, wire, script)
+    error = await conversation.ask_in_vain()
+    assert (error.kind, error.retryable) == (kind, kind is ErrorKind.OVERLOADED)
+    assert "loopback says no" in error.sentence
+    assert conversation.text == tokens(conversation.model, after)
 
 
 @every_wire

@@ -177,10 +177,12 @@ async def test_a_server_that_forgets_to_close_does_not_cost_the_answer(
 
 
 @every_wire
+@pytest.mark.parametrize("unfinished", [False, True], ids=["no JSON", "an error that lacks its end"])
 async def test_litter_after_the_finish_marker_does_not_cost_the_answer(
-    loopback: LoopbackProvider, wire: str
+    loopback: LoopbackProvider, wire: str, unfinished: bool
 ) -> None:
-    conversation = Conversation(loopback, wire, Script(tokens=3, end_marker=False, litter=True))
+    script = Script(tokens=3, end_marker=False, litter=True, unfinished=unfinished)
+    conversation = Conversation(loopback, wire, script)
     assert (await conversation.ask()).reason is FinishReason.STOP
 
 
