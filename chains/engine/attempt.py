@@ -24,6 +24,11 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def with_pairs_joined(text: str) -> str:
+    """Make one character of each surrogate pair; a half without its other half stays what it is."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
 class GrowingText:
     """A text that grows by pieces and is joined only when somebody reads it."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 
 from chains.engine import killpoints
-from chains.engine.attempt import Attempt, storable
+from chains.engine.attempt import Attempt, storable, with_pairs_joined
 from chains.engine.events import Emit, ReasoningDelta, StepStreaming, TextDelta
 from chains.engine.spec import StepSpec
 from chains.providers.base import ChatProvider, ChatRequest, Endpoint, ReasoningChunk, TextChunk
@@ -18,6 +18,49 @@ logger = logging.getLogger("chains.engine")
 
 OpenProvider = Callable[[Endpoint], ChatProvider]
 Chunk = TextChunk | ReasoningChunk
+
+
+class Intake:
+    """Takes the pieces of one answer: into its attempt, and out as events."""
+
+    def __init__(self, run: int, attempt: Attempt, emit: Emit, clock: Callable[[], datetime]) -> None:
+        self._run, self._step, self._number = run, attempt.step.id, attempt.number
+        self._attempt = attempt
+        self._emit = emit
+        self._clock = clock
+        # Where providers cut a character in two, the first half waits here for the second.
+        self._halves: dict[type[Chunk], str] = {}
+
+    def take(self, chunk: Chunk) -> None:
+        """Take the next piece."""
+        killpoints.reach("token")
+        if self._attempt.first_token_at is None:
+            self._begin()
+        kind, text = type(chunk), chunk.text
+        if self._halves:
+            text = with_pairs_joined(self._halves.pop(kind, "") + text)
+        if "\ud800" <= text[-1:] <= "\udbff":
+            self._halves[kind], text = text[-1], text[:-1]
+        if text:
+            self._tell(kind, storable(text))
+
+    def end(self) -> None:
+        """Take the halves whose other halves never came."""
+        for kind, half in self._halves.items():
+            self._tell(kind, storable(half))
+
+    def _begin(self) -> None:
+        now = self._clock()
+        self._attempt.first_token_at, self._attempt.status = now, "streaming"
+        self._emit(StepStreaming(self._run, self._step, self._number, now))
+
+    def _tell(self, kind: type[Chunk], text: str) -> None:
+        if kind is TextChunk:
+            offset = self._attempt.text.append(text)
+            self._emit(TextDelta(self._run, self._step, self._number, offset, text))
+        else:
+            offset = self._attempt.reasoning.append(text)
+            self._emit(ReasoningDelta(self._run, self._step, self._number, offset, text))
 
 
 class Caller:
@@ -93,25 +136,12 @@ class Caller:
             flags=step.model.flags,
             parameters={"attempt": attempt.number, **step.parameters},
         )
-        completion = await self._open_provider(step.model.endpoint).chat(request, self._sink(attempt))
+        intake = Intake(self._run, attempt, self._emit, self._clock)
+        try:
+            completion = await self._open_provider(step.model.endpoint).chat(request, intake.take)
+        finally:
+            intake.end()
         attempt.complete(completion, self._clock())
-
-    def _sink(self, attempt: Attempt) -> Callable[[Chunk], None]:
-        run, step, number = self._run, attempt.step.id, attempt.number
-
-        def take(chunk: Chunk) -> None:
-            killpoints.reach("token")
-            if attempt.first_token_at is None:
-                attempt.first_token_at = self._clock()
-                attempt.status = "streaming"
-                self._emit(StepStreaming(run, step, number, attempt.first_token_at))
-            text = storable(chunk.text)
-            if isinstance(chunk, TextChunk):
-                self._emit(TextDelta(run, step, number, attempt.text.append(text), text))
-            else:
-                self._emit(ReasoningDelta(run, step, number, attempt.reasoning.append(text), text))
-
-        return take
 
     async def _wait(self, step: StepSpec, work: Coroutine[object, object, None]) -> bool:
         """Await ``work``; False when our own stop cancelled it. A shutdown's cancellation goes on."""
