@@ -34,7 +34,7 @@ ACCESS_CHECK_S = 30.0
 HEARTBEAT_S = 20.0
 # How long a run may wait for the page that sent its message to show it.
 OWN_BAND_S = 3.0
-LOGGED_OUT, NOT_YOURS, RESTART = 4001, 4003, 4012
+LOGGED_OUT, ASK_AGAIN, NOT_YOURS, RESTART = 4001, 4002, 4003, 4012
 
 viewers = Viewers()
 sockets: set[SessionConsumer] = set()  # those that watch
@@ -260,7 +260,8 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
             except DatabaseError as error:
                 logger.warning("A socket's right to watch could not be checked: %s", error)
                 continue
-            await self.close(code=LOGGED_OUT)
+            # A new password gives the browser a new session: only the page's next handshake tells who it is.
+            await self.close(code=ASK_AGAIN)
             return
 
     async def _is_logged_in(self) -> bool:

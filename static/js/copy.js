@@ -18,7 +18,8 @@ async function put(text) {
 
 async function read(address) {
   const response = await fetch(address);
-  if (!response.ok) throw new Error(`status ${response.status}`);
+  // The log-in page is no answer's text.
+  if (!response.ok || response.redirected) throw new Error(`status ${response.status}`);
   return response.text();
 }
 

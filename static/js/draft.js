@@ -98,7 +98,8 @@ document.addEventListener("htmx:beforeRequest", ({ detail }) => {
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
   if (detail.target?.id !== "composer") return;
-  const isSent = detail.requestConfig.verb === "post" && detail.xhr.status === 200;
+  // The log-in page is an answer, too, and nothing that is swapped in.
+  const isSent = detail.shouldSwap && detail.requestConfig.verb === "post" && detail.xhr.status === 200;
   if (!isSent) return flush();
   clearTimeout(waiting);
   waiting = null;

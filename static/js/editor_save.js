@@ -2,6 +2,7 @@
 // it is saved a copy lies in the browser's storage, and the next window of this draft finds it there.
 import { clearRefusal, isRefused, readState, showRefusal, state } from "./editor_faults.js";
 import { notice } from "./editor_notice.js";
+import { token } from "./token.js";
 
 const PAUSE_MS = 600;
 const NAME_PAUSE_MS = 1_200; // a name is rewritten wherever it is used: not at every letter
@@ -9,6 +10,7 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 10_000;
 const KEPT_ALIVE_BYTES = 60_000; // a browser sends no more after its page has gone
 const ABANDONED_MS = 6_000;
+const DECISIONS = [404, 409, 422]; // any other refusal may be over soon
 const fieldLabels = JSON.parse(document.getElementById("field-labels").textContent);
 
 const editor = document.querySelector("[data-editor]");
@@ -106,7 +108,9 @@ async function save(place) {
   if (new URL(response.url).pathname === document.body.dataset.login) {
     return later("You are logged out: log in in another window, then your text is saved");
   }
-  if (response.status >= 500) return later("The server could not save it: it is tried again");
+  if (!response.ok && !DECISIONS.includes(response.status)) {
+    return later(`The server did not take it (${response.status}): your text is kept here, and it is tried again`);
+  }
   retry = FIRST_RETRY_MS;
   return take(place, sent, response);
 }
@@ -120,14 +124,14 @@ function send(place, fields) {
     method: "POST",
     body,
     keepalive: isShort,
-    headers: { "HX-Request": "true", ...JSON.parse(document.body.getAttribute("hx-headers")) },
+    headers: { "HX-Request": "true", "X-CSRFToken": token() },
   });
 }
 
 async function take(place, sent, response) {
   if (response.status === 409) return conflict(place, sent, await response.json());
   if (response.status === 422) return refused(place, sent, await response.json());
-  if (!response.ok) return gone(place);
+  if (response.status === 404) return gone(place);
   const html = await response.text();
   settle(place, sent);
   htmx.swap(document.body, html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 });

@@ -1,5 +1,6 @@
 // Files for the message: picked, dropped or pasted, sent to the server at once, each a chip that can be taken away.
 import { removeChip, tell } from "./chips.js";
+import { token } from "./token.js";
 
 const MAX_BYTES = 10 * 1024 * 1024;
 const UNREACHED = "could not be sent: the server could not be reached. Attach it again.";
@@ -10,10 +11,7 @@ let queue = Promise.resolve();
 let underWay = 0;
 let cameMeanwhile = false; // a file arrived while a message was on its way: the answer may not know of it
 
-const headers = () => ({
-  "X-CSRFToken": composer().querySelector("[name=csrfmiddlewaretoken]").value,
-  "X-Requested-With": "fetch",
-});
+const headers = () => ({ "X-CSRFToken": token(), "X-Requested-With": "fetch" });
 
 function faultOf(words) {
   const chip = template.content.firstElementChild.cloneNode(true);

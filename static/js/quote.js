@@ -58,7 +58,7 @@ async function quoteAnswer(column) {
   const answer = column.querySelector("[data-answer]");
   if (selected?.answer === answer) return quoteSelected();
   const response = await fetch(column.querySelector("[data-copy]").dataset.copy);
-  quote(answer, response.ok ? await response.text() : answer.innerText);
+  quote(answer, response.ok && !response.redirected ? await response.text() : answer.innerText);
 }
 
 document.addEventListener("selectionchange", () => {

@@ -214,13 +214,17 @@ class TestWhoMayWatch:
             client.logout()
 
         await in_db(log_out)
-        assert await window.closed() == 4001
+        # It comes back at once, and is told then who it is.
+        assert await window.closed() == 4002
+        again = await window_of(cookie, answer.session.pk)
+        await again.open()
+        assert await again.closed() == 4001
 
     async def test_who_is_deactivated_is_cut_off(self, alice: User, answer: Answering, window_of: OpenWindow):
         window = await window_of(alice, answer.session.pk, app=impatient)
         await window.open()
         await in_db(lambda: User.objects.filter(pk=alice.pk).update(is_active=False))
-        assert await window.closed() == 4001
+        assert await window.closed() == 4002
 
 
 class TestText:

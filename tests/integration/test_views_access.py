@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.test import Client
 from django.urls import URLPattern, reverse
 
@@ -205,6 +205,24 @@ def test_a_page_needs_a_login(name: str, client: Client, db: None) -> None:
 def test_a_session_page_needs_a_login(session: ChatSession, client: Client) -> None:
     response = client.get(reverse("session_detail", args=[session.pk]))
     assert response.headers["Location"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize(
+    ("came_from", "back"),
+    [
+        ("http://testserver/sessions/7/older?before=3", "/sessions/7/older?before=3"),
+        ("http://elsewhere.example/sessions/7/", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_form_that_was_sent_after_the_log_in_leads_back_to_its_page(
+    came_from: str, back: str, session: ChatSession, client: Client
+) -> None:
+    address = reverse("session_send", args=[session.pk])
+    response = client.post(address, {"input": "Late"}, headers={"Referer": came_from})
+    login, _, query = response.headers["Location"].partition("?")
+    assert login == reverse("account_login")
+    assert QueryDict(query)["next"] == back
 
 
 @pytest.mark.parametrize(
