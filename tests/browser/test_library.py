@@ -10,12 +10,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.window import follow
+from tests.browser.window import follow, until
 
 pytestmark = pytest.mark.once
 
 DEMO = Path(__file__).parents[2] / "chains/demo/research-three-critics.json"
 OpenPage = Callable[..., Page]
+# Later, because a page whose navigation is held answers nothing any more.
+PRESS_TWICE = """() => {
+  const button = [...document.querySelectorAll("button")].find((one) => one.textContent.includes("New chain"));
+  for (const pause of [0, 100]) setTimeout(() => button.click(), pause);
+  setTimeout(() => console.log("pressed twice"), 200);
+}"""
 
 
 @pytest.fixture
@@ -67,6 +73,19 @@ def test_the_list_follows_what_is_typed_and_can_be_reloaded(library: Callable[..
     expect(rows(page)).to_have_text(["Mortar"])
     page.get_by_label("Search chains").fill("")
     expect(rows(page)).to_have_count(2)
+
+
+def test_a_button_that_is_pressed_twice_acts_once(library: Callable[..., Page]) -> None:
+    page = library("twice")
+    held: list[Route] = []
+    page.route("**/chains/new", lambda route: held.append(route))
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.evaluate(PRESS_TWICE)
+    until(page, lambda: "pressed twice" in said)
+    assert len(held) == 1
+    held[0].continue_()
+    expect(page.locator("[data-editor]")).to_be_visible()
 
 
 def test_going_back_shows_the_page_and_no_fragment_of_it(library: Callable[..., Page]) -> None:
