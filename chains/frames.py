@@ -30,13 +30,16 @@ class Page:
     runs: dict[int, str] = field(default_factory=dict)
     steps: dict[int, str] = field(default_factory=dict)
     labels: dict[int, tuple[bool, str]] = field(default_factory=dict)
+    # The runs that a page of older ones leaves out: it leads to them, and does not show them.
+    gap: range = range(0)
 
     @classmethod
     def read(cls, told: dict[str, Any]) -> Page:
         """Read what a page says. Raises ``ValueError`` or ``TypeError`` if it is malformed."""
         runs = {int(key): str(value) for key, value in told.get("runs", {}).items()}
         steps = {int(key): str(value) for key, value in told.get("steps", {}).items()}
-        return cls(runs=runs, steps=steps)
+        first, last = map(int, told.get("gap", (0, -1)))
+        return cls(runs=runs, steps=steps, gap=range(first, last + 1))
 
     def learn(self, shown: Page) -> None:
         """Add what came onto the page by another way; what the socket has told since is newer.
@@ -113,7 +116,8 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
 def _stale_runs(session: ChatSession, page: Page) -> tuple[list[int], list[dict[str, Any]]]:
     """Return the runs to show anew, unknown to the page or further than it, and those that only began."""
     oldest = min(page.runs, default=0)
-    rows = dict(Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status"))
+    found = Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status")
+    rows = {run: status for run, status in found if run not in page.gap}
     shown = page.runs.keys() & rows.keys()
     live = {run for run in shown if page.runs[run] in LIVE_RUN and rows[run] in LIVE_RUN}
     changed = {run for run in shown - live if page.runs[run] != rows[run]}

@@ -73,12 +73,17 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class SessionPage:
-    """The newest runs of a session, oldest first. ``older`` is where to go on: ``before`` this run."""
+    """Runs of a session, oldest first.
+
+    ``older`` is where to go on: ``before`` this run. ``gap`` is the first and the last id that newer runs may
+    have which are not among these.
+    """
 
     session: ChatSession
     bands: list[Band]
     older: int | None
     live_run: Run | None
+    gap: tuple[int, int] | None
 
 
 def session_page(
@@ -100,7 +105,13 @@ def session_page(
         bands=shown,
         older=found[limit - 1] if len(found) > limit else None,
         live_run=live_run if before is None else session.runs.live().first(),
+        gap=None if before is None else _gap(session, before),
     )
+
+
+def _gap(session: ChatSession, before: int) -> tuple[int, int] | None:
+    newest = session.runs.order_by("-id").values_list("id", flat=True).first()
+    return (before, newest) if newest is not None and newest >= before else None
 
 
 def bands(*, session: ChatSession, run_ids: Sequence[int]) -> list[Band]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.stage import Stage
-from tests.browser.window import open_chain, send, until, wait_for_end
+from tests.browser.window import follow, open_chain, send, until, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -64,3 +64,27 @@ def test_scrolling_up_brings_older_runs_and_moves_nothing_that_is_read(
     expect(page.get_by_role("link", name="Show older runs")).to_have_count(0)
     ids = page.locator(RUN).evaluate_all("(runs) => runs.map((run) => Number(run.dataset.run))")
     assert ids == sorted(ids)
+
+
+def test_a_page_that_opens_at_older_runs_stays_there_and_shows_what_comes(
+    window: Callable[..., Page], stage: Stage
+):
+    page = window(viewport={"width": 1440, "height": 900})
+    stage.play(Ada=Script(tokens=40))
+    open_chain(page, "Solo")
+    send(page, "Once")
+    wait_for_end(page)
+    session = page.url
+    stage.server.do(REPEAT.format(session=session.rstrip("/").rpartition("/")[2], times=9))
+    page.reload()
+    third, *_ = page.locator(RUN).evaluate_all("(runs) => runs.map((run) => Number(run.dataset.run))")
+    page.goto(f"{session}older?before={third - 2}")
+    shown = page.locator(RUN).count()
+    assert 0 < shown < 5
+
+    send(page, "Now")
+    wait_for_end(page)
+    assert page.locator(RUN).count() == shown + 1
+    follow(page, page.get_by_role("link", name="Go to the newest runs"))
+    assert page.url == session
+    expect(page.locator(RUN)).to_have_count(5)

@@ -10,7 +10,7 @@ from chains import frames
 from chains.models import User
 from chains.viewer import Change
 from tests.integration.answer_cast import Answering, digest, make_answering
-from tests.integration.run_cast import in_db
+from tests.integration.run_cast import finished_run, in_db
 
 WHOLE = Change(look=True, is_whole=True)
 
@@ -52,6 +52,25 @@ async def test_the_end_of_a_run_does_not_hide_what_a_slow_window_was_not_told(an
     (band,) = (await in_db(lambda: told(answer, page, WHOLE, ended(answer))))["bands"]
     assert digest("The whole answer.") in band["html"]
     assert not await in_db(lambda: told(answer, page, Change(look=True)))
+
+
+async def test_a_page_of_older_runs_is_not_sent_those_that_it_leaves_out(answer: Answering):
+    await answer.end_run()
+    between, newest = [await in_db(finished_run, answer.session, "again", "yes") for _ in range(2)]
+    told = {"runs": {answer.run.pk: "completed"}, "gap": [between.pk, newest.pk]}
+    page = frames.Page.read(told)
+    look = frames.Todo(look=True)
+    assert not await in_db(frames.render, answer.session.pk, look, page)
+    # One that comes now is shown.
+    later = await in_db(finished_run, answer.session, "later", "yes")
+    (band,) = (await in_db(frames.render, answer.session.pk, look, page))["bands"]
+    assert band["run"] == later.pk
+
+
+@pytest.mark.parametrize("gap", [["x", 1], [1], 7, None, [1, 2, 3]])
+def test_a_gap_that_is_none_is_not_from_a_page_of_ours(gap: object):
+    with pytest.raises((ValueError, TypeError)):
+        frames.Page.read({"gap": gap})
 
 
 @pytest.mark.parametrize(
