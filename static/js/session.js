@@ -86,7 +86,8 @@ function describe(bands) {
     }
     if (!page.isLiveRun(band) && band.querySelector("[data-waterfall][data-live]")) runs[band.dataset.run] = "incomplete";
   }
-  return { runs, steps };
+  const gap = document.getElementById("main").dataset.gap?.split(" ").map(Number);
+  return { runs, steps, gap };
 }
 
 // Something is missing: greet again, but leave the answer to the last greeting time to come.
@@ -102,7 +103,13 @@ function schedule() {
   else requestAnimationFrame(apply);
 }
 
+// Whoever turned away meanwhile would never be painted for.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden && isScheduled) setTimeout(apply, HIDDEN_PAUSE_MS);
+});
+
 function apply() {
+  if (!isScheduled) return;
   isScheduled = false;
   if (isAwaited) {
     isAwaited = false;

@@ -40,6 +40,21 @@ class Note extends EventTarget {
 }
 window.Notification = Note;
 """
+# Nothing is painted of a hidden window, also what was to be painted already when it was hidden.
+PAINTS_WHEN_SEEN = """
+let toPaint = [];
+window.requestAnimationFrame = (paint) => toPaint.push(paint);
+setInterval(() => {
+  if (document.hidden) return;
+  const due = toPaint;
+  toPaint = [];
+  for (const paint of due) paint(performance.now());
+}, 50);
+window.lookAwayBeforeAPicture = async () => {
+  while (toPaint.length === 0) await new Promise((wake) => setTimeout(wake));
+  lookAway(true);
+};
+"""
 BELL = "[data-notify]"
 
 
@@ -67,6 +82,16 @@ def test_the_title_says_that_it_is_done_until_somebody_looks(stage: Stage, page:
     until(page, lambda: page.title() == "✓ Done: Bridges · chain-chat")
     come_back(page)
     assert page.title() == "Bridges · chain-chat"
+
+
+def test_whoever_looks_away_in_the_middle_of_a_picture_is_told_as_well(stage: Stage, page: Page):
+    page.add_init_script(PAINTS_WHEN_SEEN)
+    stage.play(Ada=Script(tokens=160, tps=40))
+    open_chain(page, "Solo")
+    send(page, "Bridges")
+    until(page, lambda: page.title() == "● Bridges · chain-chat")
+    page.evaluate("() => lookAwayBeforeAPicture()")
+    until(page, lambda: page.title() == "✓ Done: Bridges · chain-chat")
 
 
 def test_the_title_says_that_it_failed(stage: Stage, page: Page):
