@@ -43,11 +43,14 @@ function putBack(item, list, index) {
   list.insertBefore(item, list.querySelectorAll(":scope > .agent-card")[index] ?? null);
 }
 
+let lists = [];
+
 export function refresh() {
+  // Those of a canvas that was drawn anew would be kept for good.
+  for (const list of lists) list.destroy();
+  lists = [];
   for (const list of document.querySelectorAll("[data-cards], [data-gap]")) {
-    new Sortable(list, {
-      ...OPTIONS,
-      ...escapable({ onStart: () => showDragging(true), onEnd: dropped, onCancel: cancelled }),
-    });
+    const acts = escapable({ onStart: () => showDragging(true), onEnd: dropped, onCancel: cancelled });
+    lists.push(new Sortable(list, { ...OPTIONS, ...acts }));
   }
 }

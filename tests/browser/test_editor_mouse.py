@@ -140,6 +140,16 @@ def test_an_agent_dragged_beside_others_joins_their_group(editor: OpenEditor):
     expect_stages(page, ["Ada"], ["Cleo", "Dan", "Ben"])
 
 
+def test_a_canvas_that_was_drawn_anew_is_not_kept(editor: OpenEditor):
+    page = two_and_a_group(editor)
+    before = page.evaluate_handle("() => document.querySelector('[data-cards]')")
+    assert page.evaluate("(list) => Boolean(Sortable.get(list))", before)
+    add(page, "Eve")
+    assert not page.evaluate("(list) => Boolean(Sortable.get(list))", before)
+    drag(page, 1, list_of(page, 2), x=0.9)
+    expect_stages(page, ["Ada"], ["Cleo", "Dan", "Ben"], ["Eve"])
+
+
 def test_an_agent_dragged_out_of_its_group_leaves_it_and_keeps_its_rule(editor: OpenEditor):
     page = two_and_a_group(editor)
     drag(page, 2, gap(page, 1))
