@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
@@ -85,9 +85,19 @@ def number(request: Request, parameter: str) -> int | None:
     value = request.GET.get(parameter)
     if value is None:
         return None
-    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+    if not is_row_id(value):
         raise Http404
     return int(value)
+
+
+def is_row_id(text: str) -> bool:
+    """Whether this text can be a row's id: no longer than any is."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+def words(data: QueryDict) -> str:
+    """Return what somebody looks for, without what no database takes."""
+    return data.get("q", "").replace("\0", "").strip()[:200]
 
 
 def plain_text(text: str) -> HttpResponse:

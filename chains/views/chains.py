@@ -20,6 +20,9 @@ def demo_open(request: Request, slug: str) -> HttpResponse:
         chain = actions.open_demo(owner=request.user, slug=slug)
     except actions.NoSuchDemo as error:
         raise Http404 from error
+    except actions.ActionError as error:
+        messages.error(request, str(error))
+        return redirect("home")
     session = actions.start_session(owner=request.user, chain=chain)
     return redirect("session_detail", session.pk)
 

@@ -40,7 +40,7 @@ def session_files(request: Request, pk: int) -> HttpResponse:
 def session_outlook(request: Request, pk: int) -> HttpResponse:
     """Show what the message that is being written will do: the picked chain's plan, and a cost estimate."""
     session = access.session_for(request, pk)
-    ids = [int(value) for value in request.GET.getlist("attachments")[:50] if value.isdecimal()]
+    ids = [int(value) for value in request.GET.getlist("attachments")[:50] if access.is_row_id(value)]
     chain = runnable_chains(session).filter(pk=_count(request, "chain")).first() or session.chain
     look = queries.outlook(
         session=session,
@@ -103,4 +103,4 @@ def session_page(
 
 def _count(request: Request, name: str) -> int:
     value = request.GET.get(name, "")
-    return int(value) if value.isascii() and value.isdecimal() and len(value) < 19 else 0
+    return int(value) if access.is_row_id(value) else 0

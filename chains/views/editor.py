@@ -162,7 +162,7 @@ def draft_redo(request: Request, slug: str) -> HttpResponse:
 def agent_reuse(request: Request, slug: str) -> HttpResponse:
     """Offer the agents of the user's other chains."""
     chain = access.chain_for(request, slug)
-    words = request.GET.get("q", "").strip()[:200]
+    words = access.words(request.GET)
     context = {
         "chain": chain,
         "draft": actions.open_draft(chain=chain),
@@ -284,7 +284,7 @@ def _dropped(request: Request) -> Place:
 
 def _number(request: Request, name: str) -> int:
     value = request.POST.get(name, "")
-    if not (value.isascii() and value.isdecimal() and len(value) < 19):
+    if not access.is_row_id(value):
         raise BadRequest(f"{name} is not a number")
     return int(value)
 

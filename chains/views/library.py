@@ -120,7 +120,7 @@ def _shelf(data: QueryDict) -> queries.Shelf:
     """Read what a list was narrowed to; what makes no sense is left out."""
     sort = data.get("sort", "")
     return queries.Shelf(
-        words=data.get("q", "").replace("\0", "").strip()[:200],
+        words=access.words(data),
         tags=tuple(dict.fromkeys(tag for tag in data.getlist("tag")[:10] if tag and "\0" not in tag)),
         sort=sort if sort in queries.SHELF_SORTS else "used",
         archived=data.get("shelf") == "archived",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -88,7 +90,8 @@ def session_delete(request: Request, pk: int) -> HttpResponse:
         is_live = session.runs.live().exists()
         context = {"session": session, "is_live": is_live, "groups": queries.sidebar(request.user)}
         return render(request, template, context)
-    actions.delete_session(session=session)
+    with suppress(actions.SessionGone):  # a second press, or another window, was quicker
+        actions.delete_session(session=session)
     messages.success(request, f"“{session}” was deleted.")
     return HttpResponseClientRedirect("/") if request.htmx else redirect("home")
 
@@ -96,7 +99,7 @@ def session_delete(request: Request, pk: int) -> HttpResponse:
 @require_GET
 def session_search(request: Request) -> HttpResponse:
     """Find sessions by words of their titles, messages and answers."""
-    words = request.GET.get("q", "").strip()[:200]
+    words = access.words(request.GET)
     # The page of its own says more of each session than the side bar has room for.
     is_page = not request.htmx or "page" in request.GET
     groups = queries.sidebar(request.user, words=words, with_chains=is_page)
@@ -108,7 +111,7 @@ def session_search(request: Request) -> HttpResponse:
 def session_find(request: Request, pk: int) -> HttpResponse:
     """Find words in a session's messages and answers."""
     session = access.session_for(request, pk)
-    found = queries.find_in_session(session=session, words=request.GET.get("q", "").strip()[:200])
+    found = queries.find_in_session(session=session, words=access.words(request.GET))
     context = {"session": session, "found": found, "groups": queries.sidebar(request.user)}
     return render(request, "find/hits.html" if request.htmx else "find/page.html", context)
 

@@ -108,7 +108,7 @@ def _context(request: Request, chain: Chain, form: TrialForm) -> dict[str, objec
     # The test run that stands beside goes on whatever happens to its message.
     number = request.POST.get("session", "")
     sessions = ChatSession.objects.visible_to(request.user).filter(chain=chain)
-    session = sessions.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
+    session = sessions.filter(pk=number).first() if access.is_row_id(number) else None
     return {"chain": chain, "trial_form": form, "samples": list(chain.samples.all()), "session": session}
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chains.models import Chain, ChatSession, Run, User
+from chains.models import Chain, ChatSession, LanguageModel, Run, User
 from tests.integration.pages_cast import chain_of, model
 
 pytestmark = pytest.mark.django_db
@@ -137,6 +137,15 @@ def test_a_demo_is_copied_once_and_opens_a_session(client: Client, alice: User) 
 def test_a_demo_that_is_not_there_is_not_found(client: Client) -> None:
     model()
     assert client.post(reverse("demo_open", args=["no-such-demo"])).status_code == 404
+
+
+def test_a_demo_without_any_model_says_what_to_do(client: Client) -> None:
+    model()
+    LanguageModel.objects.update(enabled=False)
+    demo = reverse("demo_open", args=["three-critics"])
+    response = client.post(demo, follow=True)
+    assert "No model can be used: set the key of a provider" in response.content.decode()
+    assert not ChatSession.objects.exists()
 
 
 def test_own_chains_start_sessions(client: Client, alice: User) -> None:

@@ -440,6 +440,29 @@ def test_the_confirmation_comes_as_a_part_for_the_dialog(client: Client, session
     assert "<html" not in page
 
 
+def test_words_that_no_database_takes_are_no_fault(client: Client, alice: User) -> None:
+    titled = session_of(alice)
+    ChatSession.objects.filter(pk=titled.pk).update(title="On the heron")
+    page = client.get(reverse("session_search"), {"q": "her\0on"}, headers=HTMX).content.decode()
+    assert f'id="session-link-{titled.pk}"' in page
+    assert client.get(reverse("session_find", args=[titled.pk]), {"q": "\0"}).status_code == 200
+
+
+def test_a_page_of_older_runs_says_what_it_leaves_out_and_leads_there(
+    client: Client, session: ChatSession
+) -> None:
+    first, second, third = [complete(run_in(session)) for _ in range(3)]
+    older = reverse("session_older", args=[session.pk])
+    page = client.get(older, {"before": second.pk}).content.decode()
+    assert f'data-gap="{second.pk} {third.pk}"' in page
+    assert re.search(rf'<a class="[^"]*newer" href="{address(session)}"', page)
+    assert f'data-run="{first.pk}"' in page
+    whole = client.get(older, {"before": third.pk + 1}).content.decode()
+    for one in (whole, show(client, session)):
+        assert "data-gap" not in one
+        assert "Go to the newest runs" not in one
+
+
 def test_sessions_are_found_by_titles_messages_and_answers(client: Client, alice: User) -> None:
     titled, asked, answered, other = (session_of(alice) for _ in range(4))
     complete(run_in(asked, "Which heron?"))
