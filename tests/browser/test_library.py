@@ -18,7 +18,8 @@ DEMO = Path(__file__).parents[2] / "chains/demo/research-three-critics.json"
 OpenPage = Callable[..., Page]
 # Later, because a page whose navigation is held answers nothing any more.
 PRESS_TWICE = """() => {
-  const button = [...document.querySelectorAll("button")].find((one) => one.textContent.includes("New chain"));
+  const buttons = [...document.querySelectorAll("button")];
+  const button = buttons.find((one) => one.textContent.includes("New chain"));
   for (const pause of [0, 100]) setTimeout(() => button.click(), pause);
   setTimeout(() => console.log("pressed twice"), 200);
 }"""

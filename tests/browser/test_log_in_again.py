@@ -1,4 +1,4 @@
-"""Somebody whose log-in has ended, or was renewed in another window: they log in again and go on where they were."""
+"""Somebody whose log-in has ended, or was renewed in another window: they go on where they were."""
 
 from __future__ import annotations
 

@@ -429,7 +429,9 @@ class TestOutlook:
         page = self.ask(client, session, attachments=[cat.pk])
         assert "shown to Ada." in page
 
-    @pytest.mark.parametrize("nonsense", [{"chain": "x"}, {"characters": "-1"}, {"attachments": ["x", "²", "9" * 20]}])
+    @pytest.mark.parametrize(
+        "nonsense", [{"chain": "x"}, {"characters": "-1"}, {"attachments": ["x", "²", "9" * 20]}]
+    )
     def test_nonsense_is_no_fault(self, client: Client, session: ChatSession, nonsense: dict[str, Any]):
         assert self.ask(client, session, **nonsense)
 
