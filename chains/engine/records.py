@@ -62,7 +62,7 @@ class Batch:
     """What one run has to write in one turn."""
 
     starts: list[Row] = field(default_factory=list)
-    texts: list[Row] = field(default_factory=list)
+    texts: dict[tuple[int, int], Row] = field(default_factory=dict)
     ends: list[Row] = field(default_factory=list)
     steps: dict[int, Row] = field(default_factory=dict)
     run_ends: list[RunEnd] = field(default_factory=list)
@@ -76,8 +76,9 @@ class Batch:
         self.step(attempt, StepStatus.RUNNING)
 
     def text(self, attempt: Attempt) -> None:
-        """Add a checkpoint of a live attempt."""
-        self.texts.append(_text_row(attempt))
+        """Add a checkpoint of a live attempt; the last one of a batch counts."""
+        # Two rows for one attempt would not do: a database takes whichever it likes.
+        self.texts[attempt.step.id, attempt.number] = _text_row(attempt)
         self.step(attempt, attempt.status)
 
     def end(self, attempt: Attempt, step_status: str) -> None:
@@ -103,7 +104,7 @@ class Batch:
     def join(self, other: Batch) -> None:
         """Take over what another run has to write."""
         self.starts += other.starts
-        self.texts += other.texts
+        self.texts |= other.texts
         self.ends += other.ends
         self.steps |= other.steps
         self.run_ends += other.run_ends
@@ -113,7 +114,7 @@ class Batch:
         if self.starts:
             insert_rows(StepAttempt, _START, self.starts, constants=_FRESH)
         if self.texts:
-            _update_attempts(_TEXT, self.texts)
+            _update_attempts(_TEXT, list(self.texts.values()))
         if self.ends:
             _update_attempts(_END, self.ends)
         if self.steps:

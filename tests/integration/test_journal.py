@@ -179,6 +179,28 @@ class TestCheckpoints:
         assert statements.of("UPDATE chains_run")
         assert not statements.of("chains_stepattempt")
 
+    async def test_of_two_checkpoints_that_share_a_batch_the_later_one_counts(
+        self, journal: Journal, run: Run
+    ):
+        watched = await take(journal, run)
+        live = [attempt(watched, "a"), attempt(watched, "b")]
+        await watched.journal.start(live, [])
+        statements = Statements()
+        await wrap_connection(journal, statements)
+        for one in live:
+            stream(one, "what a tick took")
+        # It still waits for its batch when the process is told to go.
+        waiting = watched.journal.checkpoint()
+        for one in live:
+            stream(one, " and what came since")
+        await journal.release()
+        await waiting
+        whole = "what a tick took and what came since"
+        assert await in_db(texts, run) == {"a": whole, "b": whole}
+        # Of two rows for one attempt a database takes whichever it likes.
+        [written] = statements.of("UPDATE chains_stepattempt")
+        assert written.count("(%s") == len(live)
+
     async def test_busy_runs_do_not_keep_another_from_its_checkpoints(
         self, journal: Journal, run: Run, other_run: Run
     ):
