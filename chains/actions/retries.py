@@ -138,6 +138,7 @@ def _reopen(run: Run, steps: Sequence[AgentStep], plan: Resumption, chosen: dict
         status=RunStatus.QUEUED,
         is_waiting=False,
         is_detached=False,
+        stop_requested_at=None,
         finished_at=None,
         error="",
         epoch=F("epoch") + 1,
