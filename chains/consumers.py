@@ -60,6 +60,10 @@ class DirectConsumer(AsyncConsumer):
 class RunConsumer(DirectConsumer):
     """Hears hints on the channel ``chain-runs``. The lease decides who runs, the sweep finds the rest."""
 
+    # The worker hears the channel for it, and keeps one instance for all hints. With a channel of its own
+    # that would be dead for good if Redis went away while it was opened.
+    channel_layer_alias = ""
+
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the handler of a hint. One that breaks it must not take the next ones with it."""
         try:
