@@ -17,7 +17,7 @@ from chains.actions.runs import COPIED, explain_conflict, first_try, hint_start
 from chains.engine import resumption
 from chains.engine.resumption import Resumption
 from chains.models import AgentStep, ChatSession, LanguageModel, Run, RunAttachment, StepAttempt
-from chains.models.run import WORKER_DIED, RunStatus, SkipReason, StepStatus
+from chains.models.run import LEFT_BEHIND, RunStatus, SkipReason, StepStatus
 
 LIVE = "This run is going on: stop it first, or wait for its end."
 NOT_UNFINISHED = "This agent has ended well: there is nothing of it to try again."
@@ -79,7 +79,7 @@ def _undecided(run: Run) -> QuerySet[AgentStep]:
     return run.steps.filter(
         status=StepStatus.INTERRUPTED,
         attempts__number=F("current_attempt"),
-        attempts__error_kind=WORKER_DIED,
+        attempts__error_kind__in=LEFT_BEHIND,
     )
 
 

@@ -15,7 +15,7 @@ from chains.engine.prepared import read
 from chains.engine.spec import ModelSpec, RunSpec, StepSpec
 from chains.models.chain import OnFailure
 from chains.models.provider import LanguageModel, Provider
-from chains.models.run import WORKER_DIED, AgentStep, Run, RunStatus, StepAttempt, StepStatus
+from chains.models.run import LEFT_BEHIND, AgentStep, Run, RunStatus, StepAttempt, StepStatus
 from chains.providers.base import Endpoint
 
 MAX_TURNS = 200
@@ -96,7 +96,7 @@ def _died(interrupted: Sequence[int]) -> set[int]:
     if not interrupted:
         return set()
     current = models.F("step__current_attempt")
-    died = StepAttempt.objects.filter(step__in=interrupted, number=current, error_kind=WORKER_DIED)
+    died = StepAttempt.objects.filter(step__in=interrupted, number=current, error_kind__in=LEFT_BEHIND)
     return set(died.values_list("step_id", flat=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
@@ -18,6 +19,7 @@ from chains.models.run import (
     LIVE_ATTEMPT,
     LIVE_STEP,
     WORKER_DIED,
+    WORKER_LEFT,
     AgentStep,
     Run,
     RunStatus,
@@ -60,47 +62,35 @@ def take_over(run_id: int, owner: str) -> Takeover | None:
     """
     held = Run.objects.filter(pk=run_id).values_list("lease_owner", "lease_expires_at").first()
     alive_at = last_alive(*held) if held else None
+    # Whoever gives a run back takes its name off.
+    kind = WORKER_DIED if held and held[0] else WORKER_LEFT
     # The epoch goes first: a process that was only asleep finds it gone and writes nothing.
     left = Run.objects.filter(lapsed(), pk=run_id, status=RunStatus.RUNNING)
     if not left.update(epoch=F("epoch") + 1, lease_owner=owner, lease_expires_at=Now() + LEASE):
         return None
     run = Run.objects.select_related("chain_version").get(pk=run_id)
+    close = partial(close_run, run_id, kind=kind, alive_at=alive_at)
     if run.stop_requested_at:
-        close_run(
-            run_id,
-            RunStatus.CANCELLED,
-            StepStatus.CANCELLED,
-            kind=WORKER_DIED,
-            error=DIED_STOPPED,
-            alive_at=alive_at,
-        )
+        close(RunStatus.CANCELLED, StepStatus.CANCELLED, error=DIED_STOPPED)
         return Takeover(run.session_id)
     if run.is_detached:
-        close_run(
-            run_id,
-            RunStatus.INTERRUPTED,
-            StepStatus.INTERRUPTED,
-            kind=WORKER_DIED,
-            error=DIED_DETACHED,
-            is_waiting=True,
-            alive_at=alive_at,
-        )
+        close(RunStatus.INTERRUPTED, StepStatus.INTERRUPTED, error=DIED_DETACHED, is_waiting=True)
         return Takeover(run.session_id)
-    closed = tuple(_leave_behind(run, alive_at))
+    closed = tuple(_leave_behind(run, kind, alive_at))
     # A step between two attempts has no live one: it is tried again.
     AgentStep.objects.filter(run=run, status__in=LIVE_STEP).update(status=StepStatus.PENDING)
     return Takeover(run.session_id, Lease(run_id, run.epoch), closed)
 
 
-def _leave_behind(run: Run, alive_at: datetime | None) -> list[AttemptEnded]:
+def _leave_behind(run: Run, kind: str, alive_at: datetime | None) -> list[AttemptEnded]:
     """Close the live attempts of a run, and decide for each step whether it is tried again."""
     live = StepAttempt.objects.filter(step__run=run, status__in=LIVE_ATTEMPT).select_related("step")
-    return [_leave_attempt(run, attempt, alive_at) for attempt in live]
+    return [_leave_attempt(run, attempt, kind, alive_at) for attempt in live]
 
 
-def _leave_attempt(run: Run, attempt: StepAttempt, alive_at: datetime | None) -> AttemptEnded:
+def _leave_attempt(run: Run, attempt: StepAttempt, kind: str, alive_at: datetime | None) -> AttemptEnded:
     step = attempt.step
-    close_attempt(attempt, StepStatus.INTERRUPTED, kind=WORKER_DIED, error=DIED, alive_at=alive_at)
+    close_attempt(attempt, StepStatus.INTERRUPTED, kind=kind, error=DIED, alive_at=alive_at)
     if step.stop_requested_at:
         status = StepStatus.CANCELLED
     else:
@@ -119,6 +109,7 @@ def _leave_attempt(run: Run, attempt: StepAttempt, alive_at: datetime | None) ->
 
 
 def _is_tried_again(run: Run, attempt: StepAttempt) -> bool:
+    # Restarts in good order do not count: nobody died of it.
     if attempt.step.attempts.filter(error_kind=WORKER_DIED).count() >= MAX_DEATHS:
         return False
     has_begun = attempt.first_token_at is not None or bool(attempt.text)

@@ -45,7 +45,9 @@ class SkipReason(models.TextChoices):
 LIVE_RUN = (RunStatus.QUEUED, RunStatus.RUNNING)
 LIVE_STEP = (StepStatus.PENDING, StepStatus.RUNNING, StepStatus.STREAMING)
 LIVE_ATTEMPT = (StepStatus.RUNNING, StepStatus.STREAMING)
-WORKER_DIED = "worker_died"  # the error_kind of an attempt that a process of ours left behind
+# The error_kind of an attempt that a process of ours left behind: it died, or gave its runs back and went.
+WORKER_DIED, WORKER_LEFT = "worker_died", "worker_left"
+LEFT_BEHIND = (WORKER_DIED, WORKER_LEFT)
 
 
 class RunQuerySet(models.QuerySet["Run"]):

@@ -15,7 +15,7 @@ from chains import actions, queries
 from chains.engine import lease
 from chains.engine.loading import load_run
 from chains.models import AgentStep, LanguageModel, Run, StepAttempt, User
-from chains.models.run import WORKER_DIED
+from chains.models.run import WORKER_DIED, WORKER_LEFT
 from tests.integration.pages_cast import CONDITIONAL, PARALLEL, agent, attempt, end, model, run_in, session_of
 
 pytestmark = pytest.mark.django_db
@@ -49,10 +49,11 @@ def failed(alice: User) -> Run:
 
 @pytest.fixture
 def waiting(failed: Run) -> Run:
-    """The same, but Ada and Ben were cut off by a process of ours that died."""
+    """The same, but Ada and Ben were cut off by processes of ours: one died, one was told to go."""
     StepAttempt.objects.filter(step__slug__in=["ada", "ben"]).update(
         status="interrupted", error_kind=WORKER_DIED, error="The server stopped."
     )
+    StepAttempt.objects.filter(step__slug="ben").update(error_kind=WORKER_LEFT)
     failed.steps.filter(slug__in=["ada", "ben"]).update(status="interrupted")
     Run.objects.filter(pk=failed.pk).update(status="interrupted", is_waiting=True)
     failed.refresh_from_db()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -19,7 +20,7 @@ from chains.engine.loading import load_run
 from chains.engine.takeover import Takeover, take_over
 from chains.models import AgentStep, Run, StepAttempt, User
 from chains.models.chain import OnInterruption
-from chains.models.run import WORKER_DIED
+from chains.models.run import WORKER_DIED, WORKER_LEFT
 from tests.integration.run_cast import Agent, add_attempt, make_run, make_session, statuses, step_of
 from tests.unit.engine_cast import says
 
@@ -189,6 +190,31 @@ class TestWhatGoesOn:
             let_lapse(run)
             taken(run)
         assert statuses(run)["b"] == "interrupted"
+
+    def test_processes_that_gave_it_back_in_good_order_do_not_count_as_killed(self, alice: User):
+        run = left_behind(alice, on_interruption=OnInterruption.RETRY)
+        step = step_of(run, "b")
+        for number, (owner, other) in enumerate(itertools.pairwise(["dead", *"abcd"]), 1):
+            add_attempt(step, text="half", status="streaming", number=number)
+            assert lease.release(owner) == [run.pk]
+            taken(run, other)
+            assert attempt_of(run, "b").error_kind == WORKER_LEFT
+            assert statuses(run)["b"] == "pending"
+        for number, status in enumerate(["pending", "pending", "interrupted"], 5):
+            add_attempt(step, text="half", status="streaming", number=number)
+            let_lapse(run)
+            taken(run)
+            assert statuses(run)["b"] == status
+
+    @pytest.mark.parametrize("gives_back", [True, False])
+    def test_whoever_left_it_a_person_decides_about_what_had_begun(self, alice: User, gives_back: bool):
+        run = left_behind(alice)
+        streams(run, "b", "half")
+        if gives_back:
+            lease.release("dead")
+        taken(run)
+        spec = next(step for step in load_run(run.pk).steps if step.slug == "b")
+        assert spec.is_undecided
 
     def test_a_step_between_two_attempts_is_tried_again(self, alice: User):
         run = left_behind(alice)
