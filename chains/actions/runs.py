@@ -243,7 +243,13 @@ def _cancel_queued(run: Run, now: datetime) -> bool:
     """End a run that waits for a process; False when one has taken it, or it has ended."""
     waiting = Run.objects.filter(pk=run.pk, status=RunStatus.QUEUED)
     if not waiting.update(
-        status=RunStatus.CANCELLED, error=NOT_BEGUN, finished_at=now, stop_requested_at=now
+        status=RunStatus.CANCELLED,
+        error=NOT_BEGUN,
+        finished_at=now,
+        stop_requested_at=now,
+        # A command's has a lease from the start.
+        lease_owner="",
+        lease_expires_at=None,
     ):
         return False
     AgentStep.objects.filter(run=run.pk, status__in=LIVE_STEP).update(

@@ -40,8 +40,14 @@ class StopFlags:
     steps: frozenset[int]
 
 
+def reserve(run_id: int, owner: str) -> None:
+    """Lease a command's queued run to it from the start: should it die before it claims it, that shows."""
+    queued = Run.objects.filter(pk=run_id, status=RunStatus.QUEUED, is_detached=True)
+    queued.update(lease_owner=owner, lease_expires_at=Now() + LEASE)
+
+
 def claim(run_id: int, owner: str, *, detached: bool = False) -> Lease | None:
-    """Take a queued run that nobody holds; None when somebody else was first.
+    """Take a queued run that nobody else holds; None when somebody else was first.
 
     A detached run is taken by a command for its own process; the sweep only ever marks it as interrupted.
     """
@@ -49,11 +55,12 @@ def claim(run_id: int, owner: str, *, detached: bool = False) -> Lease | None:
     sql = (
         "UPDATE chains_run SET status = 'running', lease_owner = %s, epoch = epoch + 1, started_at = %s, "
         f"lease_expires_at = {_expiry_sql()} WHERE id = %s AND status = 'queued' AND is_detached = %s "
-        f"AND (lease_expires_at IS NULL OR lease_expires_at < {_now_sql()}) RETURNING epoch"
+        f"AND (lease_expires_at IS NULL OR lease_expires_at < {_now_sql()} OR lease_owner = %s) "
+        "RETURNING epoch"
     )
     started = Run._meta.get_field("started_at").get_db_prep_save(timezone.now(), connection)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [owner, started, run_id, detached])
+        cursor.execute(sql, [owner, started, run_id, detached, owner])
         taken = cursor.fetchall()
     return Lease(run_id, taken[0][0]) if taken else None
 

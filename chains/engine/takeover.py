@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from chains.engine.closing import close_attempt, close_run
@@ -49,7 +49,7 @@ def lapsed_runs(spare: Collection[int] = ()) -> list[int]:
     ``spare`` are the runs that the asking process carries out itself: after a sleep of the machine, or of the
     database, they go on if nobody else was quicker.
     """
-    runs = Run.objects.filter(lapsed(), status=RunStatus.RUNNING).exclude(pk__in=spare)
+    runs = Run.objects.filter(_is_left_behind()).exclude(pk__in=spare)
     return list(runs.order_by("id").values_list("id", flat=True))
 
 
@@ -65,7 +65,7 @@ def take_over(run_id: int, owner: str) -> Takeover | None:
     # Whoever gives a run back takes its name off.
     kind = WORKER_DIED if held and held[0] else WORKER_LEFT
     # The epoch goes first: a process that was only asleep finds it gone and writes nothing.
-    left = Run.objects.filter(lapsed(), pk=run_id, status=RunStatus.RUNNING)
+    left = Run.objects.filter(_is_left_behind(), pk=run_id)
     if not left.update(epoch=F("epoch") + 1, lease_owner=owner, lease_expires_at=Now() + LEASE):
         return None
     run = Run.objects.select_related("chain_version").get(pk=run_id)
@@ -80,6 +80,12 @@ def take_over(run_id: int, owner: str) -> Takeover | None:
     # A step between two attempts has no live one: it is tried again.
     AgentStep.objects.filter(run=run, status__in=LIVE_STEP).update(status=StepStatus.PENDING)
     return Takeover(run.session_id, Lease(run_id, run.epoch), closed)
+
+
+def _is_left_behind() -> Q:
+    # A command's run is its own from the start; what waits for a server waits for any.
+    has_process = Q(status=RunStatus.RUNNING) | Q(status=RunStatus.QUEUED, is_detached=True)
+    return lapsed() & has_process
 
 
 def _leave_behind(run: Run, kind: str, alive_at: datetime | None) -> list[AttemptEnded]:

@@ -22,7 +22,10 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models.functions import Now
 
+from chains.engine import takeover
+from chains.engine.lease import LEASE
 from chains.models import ChatSession, LanguageModel, Run, User
 from tests.integration.pages_cast import CONDITIONAL, PARALLEL, agent, chain_of
 from tests.loopback import Fault, LoopbackProvider, Script
@@ -149,6 +152,27 @@ class TestRefusing:
         with pytest.raises(CommandError, match="Type a message first"):
             call_command("run_chain", "critics", "--owner", "alice", "--input", " ")
         assert not ChatSession.objects.exists()
+
+
+class Broken(io.StringIO):
+    """An output that cannot even be asked what it is."""
+
+    def isatty(self) -> bool:
+        raise OSError("gone")
+
+
+def test_a_command_that_ends_before_it_begins_its_run_leaves_it_leased_and_the_server_finds_it(alice: User):
+    chain_of(alice)
+    with pytest.raises(OSError, match="gone"):
+        call_command("run_chain", "critics", "--owner", "alice", "--input", "Hello", stdout=Broken())
+    run = Run.objects.get()
+    assert run.status == "queued"
+    assert Run.objects.filter(lease_expires_at__gt=Now(), lease_expires_at__lte=Now() + LEASE).exists()
+    Run.objects.update(lease_expires_at=Now())
+    assert takeover.lapsed_runs() == [run.pk]
+    takeover.take_over(run.pk, "server")
+    run.refresh_from_db()
+    assert (run.status, run.is_waiting) == ("interrupted", True)
 
 
 class TestForPeople:

@@ -53,6 +53,12 @@ class TestClaim:
         assert lease.claim(run.pk, "sweep") is None
         assert lease.claim(run.pk, "command", detached=True) == Lease(run.pk, 1)
 
+    def test_what_a_command_reserved_is_taken_by_that_command_only(self, alice: User):
+        run = new_run(alice, is_detached=True)
+        lease.reserve(run.pk, "command")
+        assert lease.claim(run.pk, "another", detached=True) is None
+        assert lease.claim(run.pk, "command", detached=True) == Lease(run.pk, 1)
+
     def test_queued_runs_come_oldest_first(self, alice: User):
         runs = [new_run(alice) for _ in range(3)]
         assert lease.queued_runs() == [run.pk for run in runs]

@@ -15,7 +15,7 @@ import orjson
 import pytest
 import pytest_asyncio
 from channels.layers import get_channel_layer
-from django.db import IntegrityError, OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.utils import timezone
@@ -212,11 +212,18 @@ class TestWork:
         agent = Agent("a", says("mine"))
         elsewhere = scripted(agent)
         (await host(elsewhere)).execute(0)
-        run = await in_db(lambda: make_run(session, agent, is_detached=True))
+        command = Runtime(open_provider=lambda endpoint: scripted(agent))
+
+        def start() -> Run:
+            with transaction.atomic():
+                run = make_run(session, agent, is_detached=True)
+                lease.reserve(run.pk, command.owner)
+                return run
+
+        run = await in_db(start)
         await asyncio.sleep(SWEEP_S * 1.2)
         assert elsewhere.requests == []
         events: list[Event] = []
-        command = Runtime(open_provider=lambda endpoint: scripted(agent))
         await command.run_detached(run.pk, events.append)
         assert (await ended(run)).status == "completed"
         assert isinstance(events[-1], RunEnded)

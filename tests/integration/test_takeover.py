@@ -257,3 +257,17 @@ class TestWhatEnds:
         assert (run.status, run.is_waiting) == ("interrupted", True)
         assert statuses(run) == {"a": "completed", "b": "interrupted", "c": "skipped", "d": "skipped"}
         assert step_of(run, "d").skip_reason == "not_reached"
+
+    def test_a_commands_run_that_it_never_began_waits_for_a_person_too(self, alice: User):
+        run = make_run(make_session(alice), Agent("a", says()), is_detached=True)
+        assert takeover.lapsed_runs() == [run.pk]
+        lease.reserve(run.pk, "command")
+        assert takeover.lapsed_runs() == []
+        assert take_over(run.pk, "two") is None
+        let_lapse(run)
+        assert takeover.lapsed_runs() == [run.pk]
+        assert taken(run) == Takeover(run.session_id)
+        run.refresh_from_db()
+        assert (run.status, run.is_waiting, run.lease_owner) == ("interrupted", True, "")
+        assert statuses(run) == {"a": "skipped"}
+        assert lease.claim(run.pk, "command", detached=True) is None

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from rich.console import Console
 
 from chains import actions, queries
+from chains.engine import lease
 from chains.engine.events import Event
 from chains.engine.lease import LeaseLost
 from chains.management.chain_choice import own_chain
@@ -56,30 +57,34 @@ class Command(BaseCommand):
         """Run it to its end and report."""
         text = sys.stdin.read() if options["input"] == "-" else options["input"]
         owner = person(options["owner"])
-        run = _start(owner, own_chain(owner, options["slug"]), text)
+        runtime = Runtime()
+        run = _start(owner, own_chain(owner, options["slug"]), text, runtime.owner)
         console = Console(file=options.get("stdout") or sys.stdout)
         if options["json"]:
-            asyncio.run(_carry_out(run, lambda event: None))
+            asyncio.run(_carry_out(runtime, run, lambda event: None))
             run.refresh_from_db()
             self.stdout.write(json.dumps(queries.run_report(run), ensure_ascii=False))
         else:
-            _show(run, console)
+            _show(runtime, run, console)
         if run.status != RunStatus.COMPLETED:
             raise CommandError(f"Run {run.pk} {run.status}. {run.error}".strip())
 
 
 @transaction.atomic
-def _start(owner: User, chain: Chain, text: str) -> Run:
+def _start(owner: User, chain: Chain, text: str, holder: str) -> Run:
     try:
         session = actions.start_session(owner=owner, chain=chain)
-        return actions.start_run(
+        run = actions.start_run(
             session=session, chain=chain, text=text, request_id=uuid.uuid4().hex, detached=True
         )
     except actions.ActionError as error:
         raise CommandError(str(error)) from error
+    # In the same transaction: nobody ever sees it without a lease, however this command ends.
+    lease.reserve(run.pk, holder)
+    return run
 
 
-def _show(run: Run, console: Console) -> None:
+def _show(runtime: Runtime, run: Run, console: Console) -> None:
     steps = [column.step for column in queries.columns(run_ids=[run.pk])]
     view: View
     if console.is_terminal:
@@ -89,14 +94,13 @@ def _show(run: Run, console: Console) -> None:
     else:
         view = PlainLines(console, steps)
     with view:
-        asyncio.run(_carry_out(run, view.emit))
+        asyncio.run(_carry_out(runtime, run, view.emit))
     run.refresh_from_db()
     [band] = queries.bands(session=run.session, run_ids=[run.pk])
     print_answers(console, band)
 
 
-async def _carry_out(run: Run, emit: Callable[[Event], None]) -> None:
-    runtime = Runtime()
+async def _carry_out(runtime: Runtime, run: Run, emit: Callable[[Event], None]) -> None:
     loop = asyncio.get_running_loop()
     stops: list[asyncio.Task[None]] = []
 
