@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Q
@@ -41,6 +41,16 @@ class Page:
         first, last = map(int, told.get("gap", (0, -1)))
         return cls(runs=runs, steps=steps, gap=range(first, last + 1))
 
+    def copy(self) -> Page:
+        """Return what is known at this moment, to a thread: the socket learns more meanwhile."""
+        return replace(self, runs=self.runs.copy(), steps=self.steps.copy(), labels=self.labels.copy())
+
+    def update(self, told: Page) -> None:
+        """Take note of what goes out to the page."""
+        self.runs.update(told.runs)
+        self.steps.update(told.steps)
+        self.labels.update(told.labels)
+
     def learn(self, shown: Page) -> None:
         """Add what came onto the page by another way; what the socket has told since is newer.
 
@@ -52,7 +62,7 @@ class Page:
 
     def forget(self) -> None:
         """Know nothing about live runs any more, so that they are shown anew, however they end meanwhile."""
-        live = [run for run, status in self.runs.items() if status in LIVE_RUN]
+        live = [run for run, status in self.runs.copy().items() if status in LIVE_RUN]
         self.runs.update(dict.fromkeys(live, INCOMPLETE))
         self.steps.clear()
 
@@ -67,6 +77,12 @@ class Todo:
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.runs or self.look)
+
+    def merge(self, other: Todo) -> None:
+        """Take over what others could not do."""
+        self.steps |= other.steps
+        self.runs |= other.runs
+        self.look = self.look or other.look
 
     def add(self, change: Change) -> None:
         """Note the parts of the page that a change makes stale."""
@@ -104,16 +120,19 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
     Raises ``ChatSession.DoesNotExist`` when the session was deleted.
     """
     session = ChatSession.objects.get(pk=session_id)
-    new, begun = _stale_runs(session, page) if todo.look else ([], [])
-    html, runs = _parts(session, todo, page, leave_out=set(new))
+    known, told = page.copy(), Page()
+    new, begun = _stale_runs(session, known, told) if todo.look else ([], [])
+    html, runs = _parts(session, todo, known, told, leave_out=set(new))
     runs += begun
     message: dict[str, Any] = {"html": html, "runs": runs}
     if new:
-        message["bands"] = [_band(band, page) for band in queries.bands(session=session, run_ids=new)]
+        message["bands"] = [_band(band, told) for band in queries.bands(session=session, run_ids=new)]
+    # Not before: what breaks on its way has told nothing, and is done again.
+    page.update(told)
     return {key: value for key, value in message.items() if value}
 
 
-def _stale_runs(session: ChatSession, page: Page) -> tuple[list[int], list[dict[str, Any]]]:
+def _stale_runs(session: ChatSession, page: Page, told: Page) -> tuple[list[int], list[dict[str, Any]]]:
     """Return the runs to show anew, unknown to the page or further than it, and those that only began."""
     oldest = min(page.runs, default=0)
     found = Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status")
@@ -131,7 +150,7 @@ def _stale_runs(session: ChatSession, page: Page) -> tuple[list[int], list[dict[
     begun = [
         run for run in live - stale if (page.runs[run], rows[run]) == (RunStatus.QUEUED, RunStatus.RUNNING)
     ]
-    page.runs.update(dict.fromkeys(begun, RunStatus.RUNNING))
+    told.runs.update(dict.fromkeys(begun, RunStatus.RUNNING))
     return sorted(stale), [{"run": run, "status": RunStatus.RUNNING} for run in sorted(begun)]
 
 
@@ -141,42 +160,42 @@ def _is_behind(shown: str, status: str) -> bool:
 
 
 def _parts(
-    session: ChatSession, todo: Todo, page: Page, *, leave_out: set[int]
+    session: ChatSession, todo: Todo, page: Page, told: Page, *, leave_out: set[int]
 ) -> tuple[dict[str, str], list[dict[str, Any]]]:
     html: dict[str, str] = {}
     ended = todo.runs & page.runs.keys() - leave_out
     bands = queries.bands(session=session, run_ids=sorted(ended)) if ended else []
     for band in bands:
-        page.runs[band.run.pk] = band.run.status
+        told.runs[band.run.pk] = band.run.status
         html[f"run-{band.run.pk}-summary"] = render_to_string("runs/summary.html", {"band": band})
     columns = [column for band in bands for column in band.columns]
     seen = {column.step.pk for column in columns}
     columns += queries.columns(step_ids=sorted(todo.steps - seen)) if todo.steps - seen else []
     for column in columns:
         if column.step.run_id not in leave_out:
-            html |= _column_parts(column, page)
+            html |= _column_parts(column, told)
     return html, [{"run": band.run.pk, "status": band.run.status} for band in bands]
 
 
-def _column_parts(column: queries.Column, page: Page) -> dict[str, str]:
+def _column_parts(column: queries.Column, told: Page) -> dict[str, str]:
     step = column.step
-    _remember(column, page)
+    _remember(column, told)
     return {
         f"step-{step.pk}-head": render_to_string("runs/column_head.html", {"column": column}),
         f"step-{step.pk}-foot": render_to_string("runs/column_foot.html", {"column": column}),
     }
 
 
-def _band(band: queries.Band, page: Page) -> dict[str, Any]:
-    page.runs[band.run.pk] = band.run.status
+def _band(band: queries.Band, told: Page) -> dict[str, Any]:
+    told.runs[band.run.pk] = band.run.status
     for column in band.columns:
-        _remember(column, page)
+        _remember(column, told)
     return {"run": band.run.pk, "html": render_to_string("runs/band.html", {"band": band})}
 
 
-def _remember(column: queries.Column, page: Page) -> None:
-    page.steps[column.step.pk] = column.step.status
-    page.labels[column.step.pk] = (column.parallel, column.waiting_for)
+def _remember(column: queries.Column, told: Page) -> None:
+    told.steps[column.step.pk] = column.step.status
+    told.labels[column.step.pk] = (column.parallel, column.waiting_for)
 
 
 def _label(page: Page, step: int, status: str) -> dict[str, str]:
