@@ -45,10 +45,10 @@ class Page:
         """Return what is known at this moment, to a thread: the socket learns more meanwhile."""
         return replace(self, runs=self.runs.copy(), steps=self.steps.copy(), labels=self.labels.copy())
 
-    def update(self, told: Page) -> None:
-        """Take note of what goes out to the page."""
-        self.runs.update(told.runs)
-        self.steps.update(told.steps)
+    def update(self, told: Page, known: Page) -> None:
+        """Take note of what goes out, where frames have told no more than was ``known`` when it was read."""
+        self.runs.update({k: v for k, v in told.runs.items() if self.runs.get(k) == known.runs.get(k)})
+        self.steps.update({k: v for k, v in told.steps.items() if self.steps.get(k) == known.steps.get(k)})
         self.labels.update(told.labels)
 
     def learn(self, shown: Page) -> None:
@@ -128,7 +128,7 @@ def render(session_id: int, todo: Todo, page: Page) -> dict[str, Any]:
     if new:
         message["bands"] = [_band(band, told) for band in queries.bands(session=session, run_ids=new)]
     # Not before: what breaks on its way has told nothing, and is done again.
-    page.update(told)
+    page.update(told, known)
     return {key: value for key, value in message.items() if value}
 
 
@@ -136,7 +136,10 @@ def _stale_runs(session: ChatSession, page: Page, told: Page) -> tuple[list[int]
     """Return the runs to show anew, unknown to the page or further than it, and those that only began."""
     oldest = min(page.runs, default=0)
     found = Run.objects.filter(session=session, pk__gte=oldest).values_list("id", "status")
-    rows = {run: status for run, status in found if run not in page.gap}
+    # What is left out is over: a run that goes on can be stopped here, and its end is told.
+    rows = {
+        run: status for run, status in found if run in page.runs or run not in page.gap or status in LIVE_RUN
+    }
     shown = page.runs.keys() & rows.keys()
     live = {run for run in shown if page.runs[run] in LIVE_RUN and rows[run] in LIVE_RUN}
     changed = {run for run in shown - live if page.runs[run] != rows[run]}

@@ -124,11 +124,23 @@ function choose(index) {
   showCount();
 }
 
+// A page of older runs does not bring those that it leaves out.
+function isLeftOut(run) {
+  const gap = document.getElementById("main").dataset.gap;
+  if (!gap) return false;
+  const [first, last] = gap.split(" ").map(Number);
+  return first <= run && run <= last;
+}
+
 async function goTo(index) {
   const hit = hits()[index];
   choose(index);
   hit.scrollIntoView({ block: "nearest" });
   showList(false);
+  if (!placeOf(hit) && isLeftOut(Number(hit.dataset.runId))) {
+    location.href = hit.href;
+    return;
+  }
   if (!placeOf(hit)) {
     panel.querySelector("[data-find-count]").textContent = "Loading…";
     await loadUntil(Number(hit.dataset.runId));

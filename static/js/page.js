@@ -113,7 +113,8 @@ export function showBand(run, html, keepsAnswer, forget) {
   runs.insertBefore(next, after ?? null);
   showLocalTimes(next);
   htmx.process(next);
-  bandCame(next);
+  // Whoever reads older runs is not taken away from them.
+  if (!document.getElementById("main").dataset.gap) bandCame(next);
   return next;
 }
 

@@ -85,6 +85,11 @@ def test_a_page_that_opens_at_older_runs_stays_there_and_shows_what_comes(
     send(page, "Now")
     wait_for_end(page)
     assert page.locator(RUN).count() == shown + 1
+    # What stands in a run that this page leaves out is found all the same.
+    page.locator("[data-find-open]").click()
+    page.locator("#find input").fill("Ada-39")
+    page.locator(f'[data-hit][data-run-id="{third}"]').click()
+    expect(page.locator(f"#run-{third}")).to_be_visible()
     follow(page, page.get_by_role("link", name="Go to the newest runs"))
     assert page.url == session
     expect(page.locator(RUN)).to_have_count(5)

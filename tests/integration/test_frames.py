@@ -67,6 +67,28 @@ async def test_a_page_of_older_runs_is_not_sent_those_that_it_leaves_out(answer:
     assert band["run"] == later.pk
 
 
+async def test_a_run_that_goes_on_is_sent_also_to_a_page_of_older_ones(alice: User, answer: Answering):
+    before, live = answer.run.pk - 1, answer.run.pk
+    page = frames.Page.read({"runs": {}, "gap": [before, live]})
+    look = frames.Todo(look=True)
+    (band,) = (await in_db(frames.render, answer.session.pk, look, page))["bands"]
+    assert band["run"] == live
+    # It stays where it is, and its end is told.
+    await answer.store_end("Done.")
+    await answer.end_run()
+    (band,) = (await in_db(frames.render, answer.session.pk, look, page))["bands"]
+    assert digest("Done.") in band["html"]
+
+
+def test_what_frames_told_meanwhile_is_not_taken_back():
+    page = frames.Page(runs={1: "running"}, steps={2: "streaming", 3: "running"})
+    known = page.copy()
+    page.runs[1], page.steps[2] = "completed", "completed"
+    page.update(frames.Page(runs={1: "running"}, steps={2: "streaming", 3: "streaming", 4: "pending"}), known)
+    assert page.runs == {1: "completed"}
+    assert page.steps == {2: "completed", 3: "streaming", 4: "pending"}
+
+
 @pytest.mark.parametrize("gap", [["x", 1], [1], 7, None, [1, 2, 3]])
 def test_a_gap_that_is_none_is_not_from_a_page_of_ours(gap: object):
     with pytest.raises((ValueError, TypeError)):
