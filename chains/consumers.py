@@ -27,8 +27,8 @@ logger = logging.getLogger("chains.live")
 # Parts are drawn in threads of this interpreter: the requests of the next stage leave first, and what ends
 # within this time is drawn together. A run that came, ended or was decided about is drawn at once.
 PARTS_PAUSE_S = 0.03
-# What cannot be drawn is tried again after this pause, so many times in all: a database comes back.
-PAINT_AGAIN_S, PAINT_TRIES = 1.0, 10
+# What cannot be drawn without the database is tried again after this pause.
+PAINT_AGAIN_S = 1.0
 # What a browser may leave unacknowledged, in frames and in bytes: long answers make large frames.
 MAX_UNACKNOWLEDGED, MAX_UNACKNOWLEDGED_BYTES = 32, 256 * 1024
 ACCESS_CHECK_S = 30.0
@@ -216,7 +216,6 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
             self._tasks["paint"] = asyncio.create_task(self._paint(), name="socket-paint")
 
     async def _paint(self) -> None:
-        failures = 0
         # What is left to do waits for a receipt.
         while self._todo and not self._unacknowledged.fills():
             if self._todo.look:
@@ -227,16 +226,12 @@ class SessionConsumer(DirectConsumer, AsyncWebsocketConsumer):
             try:
                 render = database_sync_to_async(frames.render, thread_sensitive=False)
                 await self._push(await render(self.session_id, todo, self._page))
-                failures = 0
             except ChatSession.DoesNotExist:
                 await self.close(code=NOT_YOURS)
-            except Exception as error:
-                failures += 1
-                if failures < PAINT_TRIES:
-                    await self._put_off(todo, error)
-                else:
-                    failures = 0
-                    logger.exception("A part of session %d could not be rendered", self.session_id)
+            except DatabaseError as error:
+                await self._put_off(todo, error)
+            except Exception:
+                logger.exception("A part of session %d could not be rendered", self.session_id)
 
     async def _put_off(self, todo: frames.Todo, error: Exception) -> None:
         logger.warning("A part of session %d is rendered again in a moment: %s", self.session_id, error)
