@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from chains import actions, queries
 from chains.forms import CompareForm
@@ -15,9 +15,12 @@ from chains.views.access import Request
 from chains.views.home import home_page
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def compare(request: Request) -> HttpResponse:
     """Send one message to several models, in a session of its own."""
+    if request.method == "GET":
+        # A comparison that was refused has this address, and a log-in leads back to it.
+        return redirect("home")
     form = CompareForm(request.POST)
     if form.is_valid():
         sent = form.cleaned_data

@@ -16,6 +16,9 @@ export function parse(text) {
   }
 }
 
+// A comparison that is on its way; a session's page shows that it has arrived.
+export const comparison = () => `draft:${document.body.dataset.person}:compare`;
+
 let isLeaving = false;
 
 export function write(key, draft) {

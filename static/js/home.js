@@ -1,6 +1,6 @@
 // The quick compare says which models are picked, and holds their number between two and eight.
 import "./dialog.js";
-import { read, write } from "./drafts.js";
+import { comparison, read, write } from "./drafts.js";
 import { sends } from "./enter.js";
 
 const MIN = 2;
@@ -10,8 +10,6 @@ const count = form.querySelector("[data-compare-count]");
 const field = form.querySelector("textarea");
 const chips = form.querySelector("[data-compare-picked]");
 const chip = form.querySelector("[data-compare-chip]");
-const { person, login } = document.body.dataset;
-const key = `draft:${person}:compare`;
 let isRefused = count.classList.contains("field-error");
 
 const nameOf = (box) => box.closest("label").querySelector(".model-chip-name").textContent;
@@ -51,12 +49,13 @@ function leaveOut(button) {
 // What is sent after the log-in has ended leads to the log-in page, and from there back: then it is here again.
 function keep() {
   const boxes = [...form.querySelectorAll("[name=models]")];
-  write(key, { text: field.value, models: boxes.filter((box) => box.checked).map((box) => box.value) });
+  write(comparison(), { text: field.value, models: boxes.filter((box) => box.checked).map((box) => box.value) });
 }
 
 function restore() {
-  const kept = read(key);
-  write(key, null);
+  const kept = read(comparison());
+  write(comparison(), null);
+  const { login } = document.body.dataset;
   const accounts = new URL(".", new URL(login, location.href).href.replace(/\/$/, "")).href;
   if (!kept || field.value || !document.referrer.startsWith(accounts)) return;
   field.value = kept.text;

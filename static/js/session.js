@@ -5,6 +5,7 @@ import "./cards.js";
 import "./column_menu.js";
 import "./copy.js";
 import "./dialog.js";
+import { comparison, write } from "./drafts.js";
 import "./drawer.js";
 import "./find.js";
 import "./fit.js";
@@ -158,7 +159,7 @@ function takeEnd(end, touched) {
   ends.set(end.step, end);
   paint(touched);
   touched.clear();
-  if (answer?.isWhole && !page.answerOf(end.step)) return; // its column is still on its way
+  if (answer?.isWhole && answer.attempt === end.attempt && !page.answerOf(end.step)) return; // its column is on its way
   if (answer && !answer.isWhole) {
     incomplete.add(end.step);
     askAnew();
@@ -231,6 +232,7 @@ for (const act of ["click", "keydown"]) document.addEventListener(act, () => (is
 
 const shown = document.querySelector("main[data-session]");
 if (shown) {
+  write(comparison(), null);
   watch(shown.dataset.session);
   showLocalTimes(document);
   page.showLife();

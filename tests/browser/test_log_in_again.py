@@ -104,8 +104,12 @@ def test_a_comparison_that_was_sent_too_late_is_there_after_the_log_in(guest: Pa
     log_in(guest, "late-comparer")
     expect(guest.get_by_label("Message to all models")).to_have_value("Which of you is late?")
     assert guest.locator(f"{MODELS}:checked").count() == 2
-    # It is there once: whoever comes back another time begins anew.
-    guest.goto("/")
+    follow(guest, guest.get_by_role("button", name="Run", exact=True))
+    expect(guest.locator("[data-run]")).to_have_count(1)
+    # It has arrived: whoever comes back another time begins anew.
+    end_log_in(guest)
+    guest.goto("/accounts/login/")
+    log_in(guest, "late-comparer")
     expect(guest.get_by_label("Message to all models")).to_have_value("")
 
 

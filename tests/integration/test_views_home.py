@@ -139,6 +139,10 @@ def test_a_demo_that_is_not_there_is_not_found(client: Client) -> None:
     assert client.post(reverse("demo_open", args=["no-such-demo"])).status_code == 404
 
 
+def test_the_address_of_a_comparison_leads_to_the_start_page(client: Client) -> None:
+    assert client.get(reverse("compare")).headers["Location"] == reverse("home")
+
+
 def test_a_demo_without_any_model_says_what_to_do(client: Client) -> None:
     model()
     LanguageModel.objects.update(enabled=False)
