@@ -10,7 +10,7 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 10_000;
 const KEPT_ALIVE_BYTES = 60_000; // a browser sends no more after its page has gone
 const ABANDONED_MS = 6_000;
-const DECISIONS = [404, 409, 422]; // any other refusal may be over soon
+const DECISIONS = [404, 409, 413, 422]; // any other refusal may be over soon
 const fieldLabels = JSON.parse(document.getElementById("field-labels").textContent);
 
 const editor = document.querySelector("[data-editor]");
@@ -131,6 +131,7 @@ function send(place, fields) {
 async function take(place, sent, response) {
   if (response.status === 409) return conflict(place, sent, await response.json());
   if (response.status === 422) return refused(place, sent, await response.json());
+  if (response.status === 413) return tooLong(place, sent);
   if (response.status === 404) return gone(place);
   const html = await response.text();
   settle(place, sent);
@@ -163,6 +164,11 @@ function refused(place, sent, { field, message }) {
   showRefusal(place, sent.has(field) ? field : [...sent.keys()][0], message);
   showState();
   return true;
+}
+
+function tooLong(place, sent) {
+  const [[field]] = [...sent].sort(([, one], [, other]) => other.length - one.length);
+  return refused(place, sent, { field, message: "This is too long for the server: shorten it." });
 }
 
 function gone(place) {

@@ -115,6 +115,24 @@ def test_what_no_draft_can_hold_is_kept_in_its_field_until_it_is_mended(editor: 
         expect(control(page, place, field)).to_have_value(right.replace(",", "."))
 
 
+def test_what_is_too_long_for_the_server_is_refused_and_the_rest_is_saved(editor: OpenEditor):
+    page = editor({"name": "Ada"}, {"name": "Ben"})
+    control(page, 0, "prompt").evaluate(
+        """(field) => {
+            field.value = "x".repeat(5_500_000);
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+        }"""
+    )
+    expect(fault(page, 0, "prompt")).to_contain_text("too long for the server")
+    control(page, 1, "prompt").fill("Of use")
+    expect(page.locator("#save-state")).to_contain_text("Everything but the marked fields is saved")
+    control(page, 0, "prompt").fill("Shorter")
+    expect_saved(page)
+    page.reload()
+    expect(control(page, 0, "prompt")).to_have_value("Shorter")
+    expect(control(page, 1, "prompt")).to_have_value("Of use")
+
+
 def test_what_was_refused_is_listed_with_what_is_wrong_and_leads_to_its_field(editor: OpenEditor):
     page = editor({"name": "Ada"}, {"name": "Agent 2"})
     expect(page.get_by_text("No problems found.")).to_be_visible()
