@@ -137,7 +137,7 @@ class AnthropicDecoder(AnswerDecoder):
                 if reason := document["delta"].get("stop_reason"):
                     self.finish(_FINISH.get(reason, FinishReason.OTHER))
             case "message_stop":
-                self.is_done = self.completion is not None
+                self.end()
             case "error":
                 raise self.failure(document["error"])
         return []

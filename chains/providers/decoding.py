@@ -31,6 +31,7 @@ class AnswerDecoder(ABC):
         self.reason: FinishReason | None = None
         self.usage = Usage()
         self._is_marked = self._has_text = self._is_doubtful = False
+        self._early: FinishReason | None = None
 
     @property
     def completion(self) -> Completion | None:
@@ -45,6 +46,11 @@ class AnswerDecoder(ABC):
     def finish(self, reason: FinishReason) -> None:
         """Note the finish marker of the event in hand."""
         self.reason, self._is_marked = reason, True
+
+    def end(self) -> None:
+        """Note the end marker, with which a finish marker counts that came before the text."""
+        self.reason = self.reason or self._early
+        self.is_done = self.reason is not None
 
     def feed(self, event: ServerSentEvent) -> list[Chunk]:
         """Take one event and return the pieces of text in it. Raises ``ProviderError``."""
@@ -64,7 +70,7 @@ class AnswerDecoder(ABC):
             # What is withheld, or has hit a limit, may end without a text.
             self._is_doubtful |= self.reason is FinishReason.STOP and not self._has_text
         elif chunks:
-            self.reason = None
+            self._early, self.reason = self.reason or self._early, None
         if chunks:
             self._is_doubtful |= was_finished
             self._has_text = self._has_text or any(isinstance(chunk, TextChunk) for chunk in chunks)

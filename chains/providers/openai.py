@@ -119,7 +119,7 @@ class OpenAIDecoder(AnswerDecoder):
     def read(self, event: ServerSentEvent) -> list[Chunk]:
         """Read one chunk; ``[DONE]`` without a finish marker ends the stream, not the answer."""
         if event.data.strip() == b"[DONE]":
-            self.is_done = self.completion is not None
+            self.end()
             return []
         chunk = payload(event)
         if chunk.get("error"):

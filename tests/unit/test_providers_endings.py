@@ -122,6 +122,14 @@ def test_an_end_marker_of_the_stream_settles_what_a_finish_marker_before_any_tex
     assert told.is_settled
 
 
+def test_an_end_marker_of_the_stream_brings_an_early_finish_marker_back():
+    decoder = openai.OpenAIDecoder(ENDPOINT)
+    feed(decoder, delta("stop"), delta(content="Hi"), delta(content="!"))
+    assert (decoder.completion, decoder.is_settled) == (None, False)
+    feed(decoder, "[DONE]")
+    assert (decoder.completion, decoder.is_settled) == (STOPPED, True)
+
+
 def test_nothing_is_read_behind_the_end_marker():
     decoder = openai.OpenAIDecoder(ENDPOINT)
     chunks = feed(decoder, delta("stop", content="Hi"), "[DONE]", delta(content="more"), "{")
