@@ -16,7 +16,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,7 @@ def test_a_command_that_ends_before_it_begins_its_run_leaves_it_leased_and_the_s
     run = Run.objects.get()
     assert run.status == "queued"
     assert Run.objects.filter(lease_expires_at__gt=Now(), lease_expires_at__lte=Now() + LEASE).exists()
-    Run.objects.update(lease_expires_at=Now())
+    Run.objects.update(lease_expires_at=Now() - timedelta(seconds=1))
     assert takeover.lapsed_runs() == [run.pk]
     takeover.take_over(run.pk, "server")
     run.refresh_from_db()
