@@ -1,6 +1,7 @@
 // The token that shows the server that a request comes from a page of ours. A log-in in another window replaces it,
 // and what was drawn into this page is refused from then on: what the browser holds now is sent instead.
-export const token = () => document.cookie.match(/(?:^|; )csrftoken=([^;]*)/)?.[1] ?? "";
+// Of two cookies with this name the server takes the last.
+export const token = () => [...document.cookie.matchAll(/(?:^|; )csrftoken=([^;]*)/g)].at(-1)?.[1] ?? "";
 
 document.addEventListener("htmx:configRequest", ({ detail }) => {
   detail.headers["X-CSRFToken"] = token();
