@@ -114,7 +114,7 @@ async def _carry_out(runtime: Runtime, run: Run, emit: Callable[[Event], None]) 
         await http.warm()
         await runtime.run_detached(run.pk, emit)
     except LeaseLost:
-        # Stopped elsewhere before it began: its row says so.
+        # Stopped elsewhere before it began, or counted as dead for taking so long: its row says so.
         pass
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
