@@ -2,6 +2,7 @@
 import { say } from "./announcer.js";
 import { onKey } from "./keys.js";
 import { loadUntil } from "./older.js";
+import { gap } from "./page.js";
 import { rangesOf } from "./readable.js";
 import { callColumn } from "./strip.js";
 
@@ -125,12 +126,7 @@ function choose(index) {
 }
 
 // A page of older runs does not bring those that it leaves out.
-function isLeftOut(run) {
-  const gap = document.getElementById("main").dataset.gap;
-  if (!gap) return false;
-  const [first, last] = gap.split(" ").map(Number);
-  return first <= run && run <= last;
-}
+const isLeftOut = (run) => gap && gap[0] <= run && run <= gap[1];
 
 async function goTo(index) {
   const hit = hits()[index];

@@ -56,7 +56,7 @@ function restore() {
   const kept = read(comparison());
   write(comparison(), null);
   const { login } = document.body.dataset;
-  const accounts = new URL(".", new URL(login, location.href).href.replace(/\/$/, "")).href;
+  const accounts = new URL("..", new URL(login, location.href)).href;
   if (!kept || field.value || !document.referrer.startsWith(accounts)) return;
   field.value = kept.text;
   for (const box of form.querySelectorAll("[name=models]")) box.checked = kept.models.includes(box.value);

@@ -11,6 +11,8 @@ const LIVE_RUN = ["queued", "running"];
 const LIVE_STEP = ["pending", "running", "streaming"];
 const runLabels = JSON.parse(document.getElementById("run-labels").textContent);
 const runs = document.getElementById("runs");
+// The first and the last run that a page of older ones leaves out.
+export const gap = document.getElementById("main").dataset.gap?.split(" ").map(Number);
 
 export const bandOf = (run) => document.getElementById(`run-${run}`);
 export const columnOf = (step) => document.getElementById(`step-${step}`);
@@ -114,7 +116,7 @@ export function showBand(run, html, keepsAnswer, forget) {
   showLocalTimes(next);
   htmx.process(next);
   // Whoever reads older runs is not taken away from them.
-  if (!document.getElementById("main").dataset.gap) bandCame(next);
+  if (!gap) bandCame(next);
   return next;
 }
 

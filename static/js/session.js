@@ -87,8 +87,7 @@ function describe(bands) {
     }
     if (!page.isLiveRun(band) && band.querySelector("[data-waterfall][data-live]")) runs[band.dataset.run] = "incomplete";
   }
-  const gap = document.getElementById("main").dataset.gap?.split(" ").map(Number);
-  return { runs, steps, gap };
+  return { runs, steps, gap: page.gap };
 }
 
 // Something is missing: greet again, but leave the answer to the last greeting time to come.
