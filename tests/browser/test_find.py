@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -197,8 +198,10 @@ def test_a_hit_in_a_run_that_is_not_on_the_page_brings_it_and_is_led_to(
 
 
 def test_an_answer_that_grows_stays_marked_and_what_comes_is_found(page: Page, stage: Stage):
-    words = "A **grey** heron stands. " + "It waits. " * 240 + "\n\nAnother grey\nheron came. "
-    stage.play(Ada=Script(text=words + "It waits. " * 120, tps=60))
+    before = "A **grey** heron stands. " + "It waits. " * 240
+    text = before + "\n\nAnother grey\nheron came. " + "It waits. " * 120
+    comes = Event()
+    stage.play(Ada=Script(text=text, tps=60, goes_on=comes, held_at=before.count(" ")))
     send(page, "Question 4")
     expect(answer_of(page)).to_contain_text("heron stands. It waits.")
     page.get_by_role("link", name="Find in this session").click()
@@ -211,8 +214,9 @@ def test_an_answer_that_grows_stays_marked_and_what_comes_is_found(page: Page, s
     page.keyboard.press("Enter")
     expect(count(page)).to_have_text("2 of 2")
     expect(page.locator("#find-hits")).to_be_hidden()
-    # It is still being written, and each frame draws its end anew.
     assert page.evaluate(MARKED, "find-current") == ["grey heron"]
+    # It is still being written, and each frame draws its end anew.
+    comes.set()
     expect(count(page)).to_have_text("2 of 3")
     until(page, lambda: page.evaluate(MARKED, "find") == ["grey heron", "grey heron", "grey\nheron"])
     assert page.evaluate(MARKED, "find-current") == ["grey heron"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.browser.window import (
+    NOTE_GROWTH,
     PATIENCE_MS,
     article,
     assert_shows_what_is_stored,
@@ -12,7 +13,6 @@ from tests.browser.window import (
     follow,
     is_purple,
     send,
-    until,
     wait_for_end,
 )
 
@@ -32,30 +32,27 @@ def sign_up(page: Page, username: str) -> None:
     expect(page.get_by_role("heading", name="New session")).to_be_visible()
 
 
-def streaming(page: Page) -> dict[str, int]:
-    """Look at the lengths of all texts that stream in this moment."""
-    return {one.name: len(one.text) for one in columns(page) if one.status == "streaming" and one.text}
-
-
 def test_somebody_signs_up_and_watches_three_critics_write_side_by_side(page: Page):
     sign_up(page, "newcomer")
     page.get_by_role("button", name="Three critics and a synthesis").click()
     expect(page.locator("main[data-session]")).to_be_visible()
     page.wait_for_load_state()
+    page.evaluate(NOTE_GROWTH)
     send(page, "We should move the billing service to events.")
     expect(page.locator("article[data-step-index]")).to_have_count(4)
-
-    first = until(page, lambda: (seen := streaming(page)).keys() == set(CRITICS) and seen)
-    then = until(
-        page, lambda: all((seen := streaming(page)).get(one, 0) > first[one] for one in first) and seen
-    )
-    assert then.keys() == set(CRITICS)
-    for name in CRITICS:
-        assert is_purple(article(page, name), "borderBlockStartColor")
     synthesis = article(page, "Synthesis")
     expect(synthesis.locator(".state-label")).to_contain_text("Waiting for ")
+    for name in CRITICS:
+        assert is_purple(article(page, name), "borderBlockStartColor")
     expect(synthesis.locator(".state-label")).to_have_text("Streaming…", timeout=PATIENCE_MS)
     wait_for_end(page)
+    grown = page.evaluate("window.grown")
+    firsts = [grown.index(name) for name in CRITICS]
+    lasts = [len(grown) - grown[::-1].index(name) for name in CRITICS]
+    # Side by side: all have begun before one is at its end, and none came at once.
+    assert max(firsts) < min(lasts)
+    assert min(map(grown.count, CRITICS)) > 2
+    assert grown.index("Synthesis") > max(firsts)
     assert [one.label for one in columns(page)] == ["Completed"] * 4
     expect(page.get_by_text("Simulated", exact=True)).to_have_count(4)
     assert_shows_what_is_stored(page)

@@ -61,6 +61,21 @@ NOTE_COLUMNS = """() => {
 }"""
 
 
+# Notes the agents whose answers grew, in order.
+NOTE_GROWTH = """() => {
+  const lengths = new Map();
+  window.grown = [];
+  new MutationObserver(() => {
+    for (const column of document.querySelectorAll("article[data-step-index]")) {
+      const { length } = column.querySelector("[data-answer]").textContent;
+      if (length <= (lengths.get(column.dataset.step) ?? 0)) continue;
+      lengths.set(column.dataset.step, length);
+      window.grown.push(column.querySelector("h3").textContent);
+    }
+  }).observe(document.getElementById("runs"), { childList: true, subtree: true, characterData: true });
+}"""
+
+
 @dataclass(frozen=True)
 class Column:
     """One agent's column in one look."""

@@ -78,9 +78,13 @@ class Answer:
             await asyncio.sleep(0.01)
         await _once(script.begins)
         begin = self._clock() + script.first
+        pace = 1 / script.tps if script.tps else 0.0
         words = list(self._words())
         for number, text in enumerate(words):
-            await self._wait_until(begin + (number / script.tps if script.tps else 0.0))
+            if number == script.held_at and script.goes_on:
+                await _once(script.goes_on)
+                begin = self._clock() - number * pace
+            await self._wait_until(begin + number * pace)
             if number == len(words) - 1:
                 await _once(script.ends)
             if script.fault and number == script.after:

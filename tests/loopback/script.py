@@ -44,6 +44,8 @@ class Script:
     tps: float = 0.0
     begins: Event | None = None  # no word leaves before a test sets it
     ends: Event | None = None  # the last word waits for it
+    goes_on: Event | None = None  # the word of number ``held_at`` waits for it
+    held_at: int = 0
     gather: int = 0  # no answer begins before so many calls are there, of whatever models
     reasoning: int = 0
     echo: bool = False

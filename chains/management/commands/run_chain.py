@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from channels.layers import get_channel_layer
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, transaction
 from rich.console import Console
@@ -57,15 +58,18 @@ class Command(BaseCommand):
         """Run it to its end and report."""
         text = sys.stdin.read() if options["input"] == "-" else options["input"]
         owner = person(options["owner"])
+        chain = own_chain(owner, options["slug"])
         runtime = Runtime()
-        run = _start(owner, own_chain(owner, options["slug"]), text, runtime.owner)
-        console = Console(file=options.get("stdout") or sys.stdout)
-        if options["json"]:
-            asyncio.run(_carry_out(runtime, run, lambda event: None))
-            run.refresh_from_db()
-            self.stdout.write(json.dumps(queries.run_report(run), ensure_ascii=False))
-        else:
-            _show(runtime, run, console)
+        with asyncio.Runner() as runner:
+            runner.run(_warm())
+            run = _start(owner, chain, text, runtime.owner)
+            console = Console(file=options.get("stdout") or sys.stdout)
+            if options["json"]:
+                runner.run(_carry_out(runtime, run, lambda event: None))
+                run.refresh_from_db()
+                self.stdout.write(json.dumps(queries.run_report(run), ensure_ascii=False))
+            else:
+                _show(runner, runtime, run, console)
         if run.status != RunStatus.COMPLETED:
             raise CommandError(f"Run {run.pk} {run.status}. {run.error}".strip())
 
@@ -84,7 +88,7 @@ def _start(owner: User, chain: Chain, text: str, holder: str) -> Run:
     return run
 
 
-def _show(runtime: Runtime, run: Run, console: Console) -> None:
+def _show(runner: asyncio.Runner, runtime: Runtime, run: Run, console: Console) -> None:
     steps = [column.step for column in queries.columns(run_ids=[run.pk])]
     view: View
     if console.is_terminal:
@@ -94,10 +98,16 @@ def _show(runtime: Runtime, run: Run, console: Console) -> None:
     else:
         view = PlainLines(console, steps)
     with view:
-        asyncio.run(_carry_out(runtime, run, view.emit))
+        runner.run(_carry_out(runtime, run, view.emit))
     run.refresh_from_db()
     [band] = queries.bands(session=run.session, run_ids=[run.pk])
     print_answers(console, band)
+
+
+async def _warm() -> None:
+    """Load what a process loads once, so that no request of the run waits for it."""
+    get_channel_layer()
+    await http.warm()
 
 
 async def _carry_out(runtime: Runtime, run: Run, emit: Callable[[Event], None]) -> None:
@@ -111,7 +121,6 @@ async def _carry_out(runtime: Runtime, run: Run, emit: Callable[[Event], None]) 
 
     on_signal(loop, signal.SIGINT, interrupt)
     try:
-        await http.warm()
         await runtime.run_detached(run.pk, emit)
     except LeaseLost:
         # Stopped elsewhere before it began, or counted as dead for taking so long: its row says so.
