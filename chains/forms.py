@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.utils.functional import cached_property
 
 from chains.engine.quotes import Quote, passages, with_quotes
-from chains.models import AgentStep, Attachment, Chain, ChatSession, LanguageModel, Run, User
+from chains.models import AgentStep, Attachment, Chain, ChatSession, LanguageModel, Run, User, is_row_id
 
 MAX_MESSAGE = 200_000  # characters
 MAX_QUOTES = 20
@@ -147,7 +147,7 @@ class MessageForm(forms.Form):
             )
             if text.strip()
         ]
-        ids = {int(step) for step, _ in given if step.isdecimal() and len(step) < 19}
+        ids = {int(step) for step, _ in given if is_row_id(step)}
         steps = AgentStep.objects.filter(run__session=self._session).only("name", "connection_type", "run")
         found = {str(pk): step for pk, step in steps.in_bulk(ids).items()}
         return [GivenQuote(text, found.get(step)) for step, text in given[:MAX_QUOTES]]
@@ -159,9 +159,7 @@ class MessageForm(forms.Form):
         assert isinstance(files, forms.ModelMultipleChoiceField)
         assert files.queryset is not None
         if isinstance(self.data, QueryDict) and self.is_bound:
-            ids = [
-                value for value in self.data.getlist("attachments") if value.isdecimal() and len(value) < 19
-            ]
+            ids = [value for value in self.data.getlist("attachments") if is_row_id(value)]
             return list(files.queryset.filter(pk__in=ids))
         if editing := self.initial["retry_of"]:
             return list(files.queryset.filter(uses__run=editing).order_by("uses__position"))

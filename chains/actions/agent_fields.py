@@ -12,7 +12,7 @@ from chains.actions.errors import ActionError
 from chains.actions.names import MAX_NAME
 from chains.chainfile import MAX_PROMPT
 from chains.engine.attempt import storable
-from chains.models import LanguageModel
+from chains.models import LanguageModel, is_row_id
 from chains.models.chain import ConnectionType
 
 LARGEST = 2_147_483_647  # of an integer column
@@ -64,8 +64,7 @@ def _bounded(text: str, most: int, what: str) -> str:
 def _model(text: str) -> int | None:
     if not text:
         return None
-    is_id = text.isascii() and text.isdecimal() and len(text) < 19
-    if not (is_id and LanguageModel.objects.filter(pk=int(text)).exists()):
+    if not (is_row_id(text) and LanguageModel.objects.filter(pk=int(text)).exists()):
         raise ValueError("That model is not there any more: choose another one.")
     return int(text)
 

@@ -4,6 +4,7 @@ from chains.models.attachment import Attachment, RunAttachment
 from chains.models.chain import Agent, Chain, ChainTag, ChainVersion
 from chains.models.draft import DraftEdit, SampleInput
 from chains.models.provider import LanguageModel, Provider
+from chains.models.rows import is_row_id
 from chains.models.run import AgentStep, Run, StepAttempt
 from chains.models.session import ChatSession
 from chains.models.share import RunShare
@@ -27,4 +28,5 @@ __all__ = [
     "SampleInput",
     "StepAttempt",
     "User",
+    "is_row_id",
 ]

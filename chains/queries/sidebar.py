@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
 
 from django.utils import timezone
@@ -23,13 +23,13 @@ class SidebarGroup:
 def sidebar(
     user: User, *, words: str = "", limit: int = 200, with_chains: bool = False
 ) -> list[SidebarGroup]:
-    """Return the user's newest sessions by day (UTC), all of them or those that contain the words."""
+    """Return the user's newest sessions, all or those that contain the words, by day of the time zone."""
     rows = ChatSession.objects.visible_to(user).only("id", "title", "active_at", "owner")
     if with_chains:
         rows = rows.select_related("chain").only("id", "title", "active_at", "owner", "chain__name")
     if words:
         rows = rows.matching(words)
-    today = timezone.now().astimezone(UTC).date()
+    today = timezone.localdate()
     grouped = groupby(
         rows.order_by("-active_at", "-id")[:limit], key=lambda one: _label(one.active_at, today)
     )
@@ -37,7 +37,7 @@ def sidebar(
 
 
 def _label(at: datetime, today: date) -> str:
-    day = at.astimezone(UTC).date()
+    day = timezone.localdate(at)
     if day >= today:
         return "Today"
     if day == today - timedelta(days=1):

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django_htmx.middleware import HtmxDetails
 
-from chains.models import AgentStep, Attachment, Chain, ChatSession, Run, RunShare, User
+from chains.models import AgentStep, Attachment, Chain, ChatSession, Run, RunShare, User, is_row_id
 
 _OF_SHARE = ("run__session__owner", "run__chain_version__chain")
 
@@ -88,11 +88,6 @@ def number(request: Request, parameter: str) -> int | None:
     if not is_row_id(value):
         raise Http404
     return int(value)
-
-
-def is_row_id(text: str) -> bool:
-    """Whether this text can be a row's id: no longer than any is."""
-    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def words(data: QueryDict) -> str:

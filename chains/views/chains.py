@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from chains import actions
 from chains.forms import KeepForm
+from chains.models import Chain
 from chains.views import access
 from chains.views.access import Request
 
@@ -35,14 +36,17 @@ def chain_start(request: Request, slug: str) -> HttpResponse:
 
 
 @require_POST
-def chain_keep(request: Request, slug: str) -> HttpResponse:
-    """Name a quick compare's chain and keep it."""
-    chain = access.chain_for(request, slug)
+def session_keep(request: Request, pk: int) -> HttpResponse:
+    """Name the chain of a quick compare and keep it."""
+    session = access.session_for(request, pk)
+    chain = get_object_or_404(Chain.objects.visible_to(request.user).active(), pk=session.chain_id)
     form = KeepForm(request.POST)
-    if form.is_valid():
+    if not form.is_valid():
+        messages.error(request, str(form.errors["name"][0]))
+    elif not chain.is_unnamed:
+        name = form.cleaned_data["name"]
+        messages.warning(request, f"Another window kept it as “{chain.name}”: it was not named “{name}”.")
+    else:
         actions.keep_chain(chain=chain, name=form.cleaned_data["name"])
         messages.success(request, f"Kept as “{chain.name}”: it is among your chains now.")
-    else:
-        messages.error(request, str(form.errors["name"][0]))
-    session = chain.sessions.order_by("-active_at").first()
-    return redirect("session_detail", session.pk) if session else redirect("home")
+    return redirect("session_detail", session.pk)

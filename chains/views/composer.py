@@ -10,8 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from chains import queries
-from chains.forms import MAX_MESSAGE, KeepForm, MessageForm, runnable_chains
-from chains.models import ChatSession
+from chains.forms import MAX_MESSAGE, MessageForm, runnable_chains
+from chains.models import ChatSession, is_row_id
 from chains.models.run import RunStatus
 from chains.views import access
 from chains.views.access import Request
@@ -40,7 +40,7 @@ def session_files(request: Request, pk: int) -> HttpResponse:
 def session_outlook(request: Request, pk: int) -> HttpResponse:
     """Show what the message that is being written will do: the picked chain's plan, and a cost estimate."""
     session = access.session_for(request, pk)
-    ids = [int(value) for value in request.GET.getlist("attachments")[:50] if access.is_row_id(value)]
+    ids = [int(value) for value in request.GET.getlist("attachments")[:50] if is_row_id(value)]
     chain = runnable_chains(session).filter(pk=_count(request, "chain")).first() or session.chain
     look = queries.outlook(
         session=session,
@@ -94,7 +94,6 @@ def session_page(
     context = composer(session, form) | {
         "page": page,
         "live_run": page.live_run,
-        "keep_form": KeepForm(),
         "groups": queries.sidebar(session.owner),
         "run_labels": dict(RunStatus.choices),
     }
@@ -103,4 +102,4 @@ def session_page(
 
 def _count(request: Request, name: str) -> int:
     value = request.GET.get(name, "")
-    return int(value) if access.is_row_id(value) else 0
+    return int(value) if is_row_id(value) else 0

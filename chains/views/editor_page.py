@@ -13,10 +13,9 @@ from django.utils.html import format_html_join
 from chains import queries
 from chains.engine.plan import Fault
 from chains.forms import TrialForm
-from chains.models import Agent, Chain, ChainVersion, LanguageModel
+from chains.models import Agent, Chain, ChainVersion, LanguageModel, is_row_id
 from chains.models.chain import ConnectionType, OnFailure, OnInterruption
 from chains.models.run import RunStatus
-from chains.views import access
 from chains.views.access import Request
 
 # What is picked from a list: its value says nothing to people.
@@ -92,14 +91,14 @@ def two_texts(mine: Mapping[str, object], theirs: Mapping[str, str]) -> list[dic
 
 def _in_words(name: str, value: str) -> str:
     if name == "model":
-        found = LanguageModel.objects.filter(pk=value).first() if access.is_row_id(value) else None
+        found = LanguageModel.objects.filter(pk=value).first() if is_row_id(value) else None
         return found.label if found else value
     return str(dict(CHOICES.get(name, ())).get(value, value))
 
 
 def _sample(request: Request, chain: Chain) -> str:
     pk = request.GET.get("sample", "")
-    sample = chain.samples.filter(pk=pk).first() if access.is_row_id(pk) else None
+    sample = chain.samples.filter(pk=pk).first() if is_row_id(pk) else None
     return sample.text if sample else ""
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from chains import queries
 from chains.forms import CompareForm
-from chains.views import access
+from chains.models import is_row_id
 from chains.views.access import Request
 
 
@@ -21,7 +21,7 @@ def home(request: Request) -> HttpResponse:
 def home_page(request: Request, form: CompareForm, *, status: int = 200) -> HttpResponse:
     """Render the start page with this state of the quick compare."""
     chains, themes = queries.chain_library(request.user)
-    chosen = {int(pk) for pk in form["models"].value() or () if access.is_row_id(str(pk))}
+    chosen = {int(pk) for pk in form["models"].value() or () if is_row_id(str(pk))}
     # What is picked stands first: the box that holds them may not show all.
     models = sorted(queries.models_for_compare(), key=lambda model: model.pk not in chosen)
     context = {

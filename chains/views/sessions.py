@@ -39,10 +39,13 @@ def session_detail(request: Request, pk: int) -> HttpResponse:
     return session_page(request, session, MessageForm(session=session))
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 def session_send(request: Request, pk: int) -> HttpResponse:
     """Send a message: what was typed stays whenever it could not be sent."""
     session = access.session_for(request, pk)
+    if request.method == "GET":
+        # A message that was refused has this address, and a log-in leads back to it.
+        return redirect("session_detail", session.pk)
     form, faults = _read_message(request, session)
     for fault in faults:
         form.add_error("attachments", fault)

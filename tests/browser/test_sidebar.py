@@ -141,6 +141,9 @@ def test_the_page_of_all_sessions_tells_times_by_the_readers_clock(window: Calla
     expect(page.locator("#session-list time").first).to_have_text(expected)
     page.get_by_role("link", name="When was that?", exact=True).first.click()
     expect(page.locator("main[data-session]")).to_be_visible()
+    # What is today there, the server asks of this.
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+    assert cookies["timezone"] == "Asia/Tokyo"
 
 
 def test_a_theme_that_was_chosen_stays(page: Page):

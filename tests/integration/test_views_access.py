@@ -28,6 +28,7 @@ SESSION_PAGES: list[Page] = [
     ("get", "session_detail", {}),
     ("get", "session_delete", {}),
     ("get", "session_older", {"before": 5}),
+    ("get", "session_send", {}),
     ("post", "session_send", {"input": "Hello", "request_id": "r1"}),
     ("post", "session_rename", {"title": "Mine now"}),
     ("post", "session_delete", {}),
@@ -35,6 +36,7 @@ SESSION_PAGES: list[Page] = [
     ("get", "session_outlook", {}),
     ("get", "session_files", {}),
     ("post", "session_attach", {}),
+    ("post", "session_keep", {"name": "Mine now"}),
 ]
 RUN_PAGES: list[Page] = [
     ("post", "run_stop", {}),
@@ -53,7 +55,7 @@ ATTACHMENT_PAGES: list[Page] = [
 ]
 RUN_PAGES += [("get", "run_answers", {}), ("get", "run_share", {}), ("post", "run_share", {})]
 STEP_PAGES += [("get", name, {}) for name in ("step_seen", "step_seen_json", "step_seen_curl")]
-CHAIN_PAGES: list[Page] = [("post", "chain_start", {}), ("post", "chain_keep", {"name": "Mine now"})]
+CHAIN_PAGES: list[Page] = [("post", "chain_start", {})]
 
 
 # All that stand for one object of somebody's, whatever may be added to them.
@@ -228,8 +230,8 @@ def test_a_form_that_was_sent_after_the_log_in_leads_back_to_its_page(
 @pytest.mark.parametrize(
     "page",
     [
-        *SESSION_PAGES[3:5],
-        SESSION_PAGES[-1],
+        SESSION_PAGES[5],
+        *SESSION_PAGES[-2:],
         *RUN_PAGES[:2],
         STEP_PAGES[0],
         STEP_PAGES[2],

@@ -103,21 +103,32 @@ def test_with_only_the_simulated_provider_the_page_says_how_to_add_a_key(client:
     assert "OPENAI_API_KEY" in client.get(reverse("home")).content.decode()
 
 
+def keep(client: Client, name: str) -> str:
+    """Keep the one comparison; return what its session's page then says."""
+    address = reverse("session_keep", args=[ChatSession.objects.get().pk])
+    response = client.post(address, {"name": name}, follow=True)
+    assert response.redirect_chain[-1][0] == reverse("session_detail", args=[ChatSession.objects.get().pk])
+    return response.content.decode()
+
+
 def test_a_comparison_can_be_kept_as_a_chain(client: Client) -> None:
     compare(client, models(2))
-    chain = Chain.objects.get()
     assert "Quick compare" not in client.get(reverse("home")).content.decode()
-    response = client.post(reverse("chain_keep", args=[chain.slug]), {"name": "My two"})
-    session = ChatSession.objects.get()
-    assert response.headers["Location"] == reverse("session_detail", args=[session.pk])
+    assert "Kept as “My two”" in keep(client, "My two")
     assert "My two" in client.get(reverse("home")).content.decode()
+
+
+def test_a_comparison_that_another_window_kept_is_not_named_anew(client: Client) -> None:
+    compare(client, models(2))
+    keep(client, "My two")
+    page = keep(client, "My other two")
+    assert "Another window kept it as “My two”: it was not named “My other two”." in page
+    assert Chain.objects.get().name == "My two"
 
 
 def test_a_chain_is_not_kept_without_a_name(client: Client) -> None:
     compare(client, models(2))
-    chain = Chain.objects.get()
-    response = client.post(reverse("chain_keep", args=[chain.slug]), {"name": ""}, follow=True)
-    assert "Give the chain a name." in response.content.decode()
+    assert "Give the chain a name." in keep(client, "")
     assert Chain.objects.get().is_unnamed
 
 

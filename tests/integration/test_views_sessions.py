@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from chains.forms import MAX_MESSAGE
 from chains.models import ChatSession, Run, User
@@ -57,6 +59,30 @@ def send(client: Client, session: ChatSession, text: str = "Is it so?", **data: 
 
 
 # Showing
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Pacific/Kiritimati", "Yesterday"),
+        ("", "Today"),
+        ("Europe", "Today"),
+        ("Nowhere/At_All", "Today"),
+        ("../../etc/passwd", "Today"),
+    ],
+)
+def test_sessions_stand_under_the_days_of_their_reader(
+    client: Client, session: ChatSession, monkeypatch: pytest.MonkeyPatch, zone: str, day: str
+) -> None:
+    # There it is half past one of the next day.
+    monkeypatch.setattr(timezone, "now", lambda: datetime(2026, 5, 4, 11, 30, tzinfo=UTC))
+    ChatSession.objects.update(active_at=datetime(2026, 5, 4, 9, 30, tzinfo=UTC))
+    client.cookies["timezone"] = zone
+    page = show(client, session)
+    assert f'<section aria-label="{day}">' in page
+    listed = client.get("/sessions/").content.decode()
+    assert f'<section aria-label="{day}">' in listed
+    assert "4 May 2026, 09:30 UTC" in listed
 
 
 def test_an_empty_session_shows_its_plan_and_a_composer(client: Client, session: ChatSession) -> None:
@@ -224,6 +250,14 @@ def test_the_newest_run_is_open_and_the_ones_before_it_are_folded(
 
 
 # Sending
+
+
+def test_a_visit_to_where_messages_are_sent_leads_to_the_session(
+    client: Client, session: ChatSession
+) -> None:
+    response = client.get(reverse("session_send", args=[session.pk]), {"input": "Is it so?"})
+    assert (response.status_code, response.headers["Location"]) == (302, address(session))
+    assert not Run.objects.exists()
 
 
 def test_sending_without_a_script_leads_back_to_the_run(client: Client, session: ChatSession) -> None:
