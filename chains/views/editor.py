@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from chains import actions, queries
 from chains.engine.places import Place, Step, place_of
 from chains.engine.plan import ConnectionType
-from chains.models import Chain, ChainVersion
+from chains.models import Chain, ChainVersion, is_row_id
 from chains.views import access
 from chains.views.access import Request
 from chains.views.editor_page import Refusal, editor_context, editor_page, two_texts
@@ -284,7 +284,7 @@ def _dropped(request: Request) -> Place:
 
 def _number(request: Request, name: str) -> int:
     value = request.POST.get(name, "")
-    if not access.is_row_id(value):
+    if not is_row_id(value):
         raise BadRequest(f"{name} is not a number")
     return int(value)
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from chains import actions, queries
 from chains.forms import TrialForm
-from chains.models import Agent, Chain, ChatSession
+from chains.models import Agent, Chain, ChatSession, is_row_id
 from chains.views import access
 from chains.views.access import Request
 from chains.views.editor_page import editor_page
@@ -108,7 +108,7 @@ def _context(request: Request, chain: Chain, form: TrialForm) -> dict[str, objec
     # The test run that stands beside goes on whatever happens to its message.
     number = request.POST.get("session", "")
     sessions = ChatSession.objects.visible_to(request.user).filter(chain=chain)
-    session = sessions.filter(pk=number).first() if access.is_row_id(number) else None
+    session = sessions.filter(pk=number).first() if is_row_id(number) else None
     return {"chain": chain, "trial_form": form, "samples": list(chain.samples.all()), "session": session}
 
 
