@@ -15,6 +15,8 @@ from chains.providers.catalogue import ModelPreset, ProviderPreset, available
 # Presets come before what a provider's own list adds.
 RANKS_PER_PROVIDER = 100
 LISTED_RANK = 1_000
+# Characters that the columns of a model's id and name hold.
+LONGEST = 200
 
 
 @transaction.atomic
@@ -35,12 +37,16 @@ def add_listed_models(*, provider: Provider, listed: Sequence[ListedModel]) -> l
     """Add what a provider lists and we do not know, without prices; return the new model ids."""
     with transaction.atomic():
         known = set(provider.models.values_list("model_id", flat=True))
-        # With a character replaced, an id would call nothing: such a model is left out.
-        ids = {model.model_id: model for model in listed if storable(model.model_id) == model.model_id}
+        ids = {model.model_id: model for model in listed if _can_be_called(model.model_id)}
         new = {model_id: model for model_id, model in ids.items() if model_id not in known}
         rows = [_listed_model(provider, model) for model in new.values()]
         LanguageModel.objects.bulk_create(rows, ignore_conflicts=True)
     return sorted(new)
+
+
+def _can_be_called(model_id: str) -> bool:
+    """Whether an id, as a provider wrote it, can be stored as it is: changed, it would call nothing."""
+    return 0 < len(model_id) <= LONGEST and storable(model_id) == model_id
 
 
 def _provider(preset: ProviderPreset) -> Provider:
@@ -67,7 +73,7 @@ def _listed_model(provider: Provider, model: ListedModel) -> LanguageModel:
     return LanguageModel(
         provider=provider,
         model_id=model.model_id,
-        name=storable(model.name) or model.model_id,
+        name=storable(model.name)[:LONGEST] or model.model_id,
         rank=LISTED_RANK,
         context_window=model.context_window,
     )

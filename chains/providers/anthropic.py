@@ -111,8 +111,8 @@ def listed_models(document: Any) -> list[ListedModel]:
     """Read the answer to ``GET /v1/models``."""
     return [
         ListedModel(
-            model_id=entry["id"],
-            name=entry.get("display_name") or entry["id"],
+            model_id=str(entry["id"]),
+            name=str(entry.get("display_name") or entry["id"]),
             context_window=count_of(entry.get("max_input_tokens")),
         )
         for entry in document["data"]

@@ -107,7 +107,7 @@ def listed_models(document: Any) -> list[ListedModel]:
     return [
         ListedModel(
             model_id=entry["name"].removeprefix("models/"),
-            name=entry.get("displayName") or entry["name"].removeprefix("models/"),
+            name=str(entry.get("displayName") or entry["name"].removeprefix("models/")),
             context_window=count_of(entry.get("inputTokenLimit")),
         )
         for entry in document["models"]

@@ -102,7 +102,7 @@ def listed_models(document: Any) -> list[ListedModel]:
     return [
         ListedModel(
             model_id=entry["id"],
-            name=entry.get("name") or entry["id"],
+            name=str(entry.get("name") or entry["id"]),
             # OpenRouter's name for it, then vLLM's.
             context_window=count_of(entry.get("context_length") or entry.get("max_model_len")),
         )

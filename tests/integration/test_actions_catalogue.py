@@ -103,6 +103,14 @@ def test_a_list_with_characters_that_cannot_be_stored_adds_the_models_that_can_b
     assert LanguageModel.objects.get(model_id="new").name == "New \ufffd"
 
 
+def test_a_list_with_ids_and_names_that_fit_nowhere_adds_the_models_that_can_be_called():
+    actions.load_defaults()
+    provider = Provider.objects.get(slug="simulated")
+    listed = [ListedModel("x" * 201, "Long"), ListedModel("", "Nothing"), ListedModel("new", "N" * 300)]
+    assert actions.add_listed_models(provider=provider, listed=listed) == ["new"]
+    assert LanguageModel.objects.get(model_id="new").name == "N" * 200
+
+
 def test_an_endpoint_has_the_environments_key_and_the_rows_limits(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     actions.load_defaults()

@@ -14,6 +14,7 @@ from chains.providers.base import (
     Completion,
     FinishReason,
     Image,
+    ListedModel,
     ModelFlags,
     ReasoningChunk,
     TextChunk,
@@ -163,6 +164,21 @@ def test_models_that_do_not_chat_are_left_out_of_the_list():
     )
     windows = {model.model_id: model.context_window for model in listed}
     assert windows == {"gpt-6": None, "a/b": 9, "c/d": None}
+
+
+@pytest.mark.parametrize(
+    ("adapter", "document"),
+    [
+        (openai, {"data": [{"id": "a", "name": 7}]}),
+        (anthropic, {"data": [{"id": "a", "display_name": 7}]}),
+        (
+            gemini,
+            {"models": [{"name": "a", "displayName": 7, "supportedGenerationMethods": ["generateContent"]}]},
+        ),
+    ],
+)
+def test_a_models_name_is_a_text_whatever_the_list_has(adapter: Any, document: dict[str, Any]):
+    assert adapter.listed_models(document) == [ListedModel("a", "7")]
 
 
 # Anthropic
