@@ -109,10 +109,18 @@ async function save(place) {
     return later("You are logged out: log in in another window, then your text is saved");
   }
   if (!response.ok && !DECISIONS.includes(response.status)) {
+    toTheEnd(place);
     return later(`The server did not take it (${response.status}): your text is kept here, and it is tried again`);
   }
   retry = FIRST_RETRY_MS;
   return take(place, sent, response);
+}
+
+// What is refused for other reasons than its text, perhaps for long, must not hold up the rest.
+function toTheEnd(place) {
+  const fields = unsaved.get(place);
+  unsaved.delete(place);
+  unsaved.set(place, fields);
 }
 
 function send(place, fields) {

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.editor import cards, control, expect_saved, expect_stages, fault, publish, setting
 from tests.browser.stage import Stage
+from tests.browser.window import until
 
 pytestmark = pytest.mark.once
 
@@ -134,6 +135,28 @@ def test_what_is_too_long_for_the_server_is_refused_and_the_rest_is_saved(editor
     page.reload()
     expect(control(page, 0, "prompt")).to_have_value("Shorter")
     expect(control(page, 1, "prompt")).to_have_value("Of use")
+
+
+def test_what_something_on_the_way_refuses_for_long_holds_up_nothing_else(editor: OpenEditor):
+    page = editor({"name": "Ada"}, {"name": "Ben"})
+    is_closed = True
+
+    def through_a_proxy(route: Route) -> None:
+        if is_closed and "Suspicious" in (route.request.post_data or ""):
+            route.fulfill(status=403)
+        else:
+            route.continue_()
+
+    page.route("**/edit/agents/*", through_a_proxy)
+    control(page, 0, "prompt").fill("Suspicious")
+    expect(page.locator("#save-state")).to_contain_text("The server did not take it (403)")
+    control(page, 1, "prompt").fill("Of use")
+    until(page, lambda: "Of use" in page.request.get(page.url).text())
+    assert "Suspicious" not in page.request.get(page.url).text()
+    expect(page.locator("#save-state")).to_contain_text("The server did not take it (403)")
+    is_closed = False
+    expect_saved(page)
+    assert "Suspicious" in page.request.get(page.url).text()
 
 
 def test_what_was_refused_is_listed_with_what_is_wrong_and_leads_to_its_field(editor: OpenEditor):
