@@ -66,7 +66,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "chainchat.reader_time.reader_time_zone",
 ]
 ROOT_URLCONF = "chainchat.urls"
 ASGI_APPLICATION = "chainchat.asgi.application"

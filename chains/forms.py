@@ -19,6 +19,7 @@ from chains.models import AgentStep, Attachment, Chain, ChatSession, LanguageMod
 MAX_MESSAGE = 200_000  # characters
 MAX_QUOTES = 20
 TOO_LONG = f"is too long: it may have {MAX_MESSAGE:,} characters."
+CHAIN_GONE = "That chain is not there any more."
 FILE_GONE = "A file that was attached is not there any more: attach it again."
 MIN_COMPARED, MAX_COMPARED = 2, 8
 
@@ -270,6 +271,15 @@ class KeepForm(forms.Form):
             "max_length": "A name may have 100 characters.",
         },
     )
+    chain = forms.ModelChoiceField(
+        Chain.objects.none(), error_messages=dict.fromkeys(("required", "invalid_choice"), CHAIN_GONE)
+    )
+
+    def __init__(self, *args: Any, session: ChatSession, **options: Any) -> None:
+        super().__init__(*args, **options)
+        chains = self.fields["chain"]
+        assert isinstance(chains, forms.ModelChoiceField)
+        chains.queryset = runnable_chains(session)
 
 
 class StartForm(forms.Form):

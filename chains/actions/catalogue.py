@@ -15,7 +15,7 @@ from chains.providers.catalogue import ModelPreset, ProviderPreset, available
 # Presets come before what a provider's own list adds.
 RANKS_PER_PROVIDER = 100
 LISTED_RANK = 1_000
-# Characters that the columns of a model's id and name hold.
+# Characters that a model's id and name may have.
 LONGEST = 200
 
 

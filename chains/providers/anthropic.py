@@ -111,11 +111,12 @@ def listed_models(document: Any) -> list[ListedModel]:
     """Read the answer to ``GET /v1/models``."""
     return [
         ListedModel(
-            model_id=str(entry["id"]),
+            model_id=entry["id"],
             name=str(entry.get("display_name") or entry["id"]),
             context_window=count_of(entry.get("max_input_tokens")),
         )
         for entry in document["data"]
+        if isinstance(entry["id"], str)
     ]
 
 

@@ -111,7 +111,7 @@ def listed_models(document: Any) -> list[ListedModel]:
             context_window=count_of(entry.get("inputTokenLimit")),
         )
         for entry in document["models"]
-        if "generateContent" in entry.get("supportedGenerationMethods", ())
+        if isinstance(entry["name"], str) and "generateContent" in entry.get("supportedGenerationMethods", ())
     ]
 
 

@@ -107,7 +107,7 @@ def listed_models(document: Any) -> list[ListedModel]:
             context_window=count_of(entry.get("context_length") or entry.get("max_model_len")),
         )
         for entry in document["data"]
-        if not any(word in entry["id"] for word in _NOT_CHAT)
+        if isinstance(entry["id"], str) and not any(word in entry["id"] for word in _NOT_CHAT)
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from itertools import groupby
 
 from django.utils import timezone
@@ -21,23 +21,23 @@ class SidebarGroup:
 
 
 def sidebar(
-    user: User, *, words: str = "", limit: int = 200, with_chains: bool = False
+    user: User, *, zone: tzinfo = UTC, words: str = "", limit: int = 200, with_chains: bool = False
 ) -> list[SidebarGroup]:
-    """Return the user's newest sessions, all or those that contain the words, by day of the time zone."""
+    """Return the user's newest sessions by day in that zone, all of them or those that contain the words."""
     rows = ChatSession.objects.visible_to(user).only("id", "title", "active_at", "owner")
     if with_chains:
         rows = rows.select_related("chain").only("id", "title", "active_at", "owner", "chain__name")
     if words:
         rows = rows.matching(words)
-    today = timezone.localdate()
+    today = timezone.localdate(timezone=zone)
     grouped = groupby(
-        rows.order_by("-active_at", "-id")[:limit], key=lambda one: _label(one.active_at, today)
+        rows.order_by("-active_at", "-id")[:limit],
+        key=lambda one: _label(one.active_at.astimezone(zone).date(), today),
     )
     return [SidebarGroup(label, list(sessions)) for label, sessions in grouped]
 
 
-def _label(at: datetime, today: date) -> str:
-    day = timezone.localdate(at)
+def _label(day: date, today: date) -> str:
     if day >= today:
         return "Today"
     if day == today - timedelta(days=1):

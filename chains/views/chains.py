@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from chains import actions
 from chains.forms import KeepForm
-from chains.models import Chain
 from chains.views import access
 from chains.views.access import Request
 
@@ -39,14 +38,14 @@ def chain_start(request: Request, slug: str) -> HttpResponse:
 def session_keep(request: Request, pk: int) -> HttpResponse:
     """Name the chain of a quick compare and keep it."""
     session = access.session_for(request, pk)
-    chain = get_object_or_404(Chain.objects.visible_to(request.user).active(), pk=session.chain_id)
-    form = KeepForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, str(form.errors["name"][0]))
-    elif not chain.is_unnamed:
-        name = form.cleaned_data["name"]
-        messages.warning(request, f"Another window kept it as “{chain.name}”: it was not named “{name}”.")
+    form = KeepForm(request.POST, session=session)
+    if form.is_valid():
+        try:
+            chain = actions.keep_chain(**form.cleaned_data)
+            messages.success(request, f"Kept as “{chain.name}”: it is among your chains now.")
+        except actions.ActionError as error:
+            messages.warning(request, str(error))
     else:
-        actions.keep_chain(chain=chain, name=form.cleaned_data["name"])
-        messages.success(request, f"Kept as “{chain.name}”: it is among your chains now.")
+        [fault, *_] = form.errors.values()
+        messages.error(request, str(fault[0]))
     return redirect("session_detail", session.pk)

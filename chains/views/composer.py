@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
@@ -15,6 +15,7 @@ from chains.models import ChatSession, is_row_id
 from chains.models.run import RunStatus
 from chains.views import access
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 BIG = MAX_MESSAGE * 10
 
@@ -82,7 +83,7 @@ def composer(session: ChatSession, form: MessageForm) -> dict[str, Any]:
 
 
 def session_page(
-    request: HttpRequest,
+    request: Request,
     session: ChatSession,
     form: MessageForm,
     *,
@@ -94,7 +95,7 @@ def session_page(
     context = composer(session, form) | {
         "page": page,
         "live_run": page.live_run,
-        "groups": queries.sidebar(session.owner),
+        "groups": sidebar(request),
         "run_labels": dict(RunStatus.choices),
     }
     return render(request, "sessions/detail.html", context, status=status)

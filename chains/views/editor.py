@@ -18,6 +18,7 @@ from chains.models import Chain, ChainVersion, is_row_id
 from chains.views import access
 from chains.views.access import Request
 from chains.views.editor_page import Refusal, editor_context, editor_page, two_texts
+from chains.views.sidebar import sidebar
 
 CONFLICT, UNPROCESSABLE = 409, 422
 AGENT_FIELDS = (
@@ -169,7 +170,7 @@ def agent_reuse(request: Request, slug: str) -> HttpResponse:
         "index": access.row_id(request, "index"),
         "searched": words,
         "found": queries.reusable_agents(request.user, leave_out=chain, words=words),
-        "groups": queries.sidebar(request.user),
+        "groups": sidebar(request),
     }
     parts = {"dialog": "editor/reuse.html", "reuse-list": "editor/reuse_list.html"}
     return render(request, parts.get(request.htmx.target or "", "editor/reuse_page.html"), context)
@@ -235,7 +236,7 @@ def _stale(
         "error": error,
         "save_address": address,
         "texts": two_texts(fields, error.theirs),
-        "groups": queries.sidebar(request.user),
+        "groups": sidebar(request),
     }
     return render(request, "editor/conflict_page.html", context, status=CONFLICT)
 

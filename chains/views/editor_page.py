@@ -17,6 +17,7 @@ from chains.models import Agent, Chain, ChainVersion, LanguageModel, is_row_id
 from chains.models.chain import ConnectionType, OnFailure, OnInterruption
 from chains.models.run import RunStatus
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 # What is picked from a list: its value says nothing to people.
 CHOICES: dict[str, Sequence[tuple[str, Any]]] = {
@@ -60,7 +61,7 @@ def editor_page(
         "on_interruption": OnInterruption.choices,
         "run_labels": dict(RunStatus.choices),
         "field_labels": queries.FIELD_LABELS,
-        "groups": queries.sidebar(request.user),
+        "groups": sidebar(request),
     }
     if refusal:
         _keep_typed(context, refusal)

@@ -10,6 +10,7 @@ from chains import queries
 from chains.forms import CompareForm
 from chains.models import is_row_id
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 
 @require_GET
@@ -31,6 +32,6 @@ def home_page(request: Request, form: CompareForm, *, status: int = 200) -> Http
         "only_simulated": all(model.is_simulated for model in models),
         "chains": chains,
         "themes": themes,
-        "groups": queries.sidebar(request.user),
+        "groups": sidebar(request),
     }
     return render(request, "home.html", context, status=status)

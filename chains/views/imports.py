@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods
 from chains import actions, queries
 from chains.chainfile import MAX_BYTES, ChainFileError, FileFault
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 UNPROCESSABLE = 422
 
@@ -85,7 +86,7 @@ def _page(request: Request, context: dict[str, Any]) -> HttpResponse:
     context |= {"max_bytes": MAX_BYTES, "has_file": "file" in request.FILES}
     if request.htmx:
         return render(request, "library/import_looked.html", context, status=status)
-    context["groups"] = queries.sidebar(request.user)
+    context["groups"] = sidebar(request)
     return render(request, "library/import.html", context, status=status)
 
 

@@ -16,6 +16,7 @@ from chains.chainfile import dump_chain_file
 from chains.models import Chain
 from chains.views import access
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 UNPROCESSABLE = 422
 MAX_START = 100_000
@@ -35,7 +36,7 @@ def library(request: Request) -> HttpResponse:
         "back": request.GET.urlencode(),
     }
     if part is None:
-        context["groups"] = queries.sidebar(request.user)
+        context["groups"] = sidebar(request)
     return render(request, part or "library/page.html", context)
 
 
@@ -90,7 +91,7 @@ def chain_delete(request: Request, slug: str) -> HttpResponse:
     if request.method == "GET":
         template = "library/delete_form.html" if request.htmx else "library/delete.html"
         is_used = queries.chain_row(chain).is_used
-        context = {"chain": chain, "is_used": is_used, "groups": queries.sidebar(request.user)}
+        context = {"chain": chain, "is_used": is_used, "groups": sidebar(request)}
         return render(request, template, context)
     actions.delete_chain(chain=chain)
     if chain.archived_at:

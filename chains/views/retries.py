@@ -17,6 +17,7 @@ from chains.queries import Offer, OfferKind
 from chains.views import access
 from chains.views.access import Request
 from chains.views.runs import to_run
+from chains.views.sidebar import sidebar
 
 CONFLICT, UNPROCESSABLE = 409, 422
 Act = Callable[..., Run]
@@ -88,5 +89,5 @@ def _page(request: Request, offer: Offer, form: RetryForm, status: int = 200) ->
     context: dict[str, Any] = {"offer": offer, "form": form}
     if request.htmx:
         return render(request, "runs/offer.html", context, status=status)
-    context["groups"] = queries.sidebar(request.user)
+    context["groups"] = sidebar(request)
     return render(request, "runs/offer_page.html", context, status=status)

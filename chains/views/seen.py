@@ -14,6 +14,7 @@ from chains import queries
 from chains.models import Attachment
 from chains.views import access
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 
 @require_GET
@@ -29,7 +30,7 @@ def step_seen(request: Request, pk: int) -> HttpResponse:
         return _message(request, seen, whole)
     if request.htmx:
         return render(request, "seen/seen.html", {"seen": seen})
-    return render(request, "seen/page.html", {"seen": seen, "groups": queries.sidebar(request.user)})
+    return render(request, "seen/page.html", {"seen": seen, "groups": sidebar(request)})
 
 
 @require_GET

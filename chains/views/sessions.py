@@ -17,6 +17,7 @@ from chains.views import access
 from chains.views.access import Request
 from chains.views.attachments import take_files
 from chains.views.composer import composer, session_page, show_composer
+from chains.views.sidebar import sidebar
 
 CONFLICT, UNPROCESSABLE = 409, 422
 
@@ -91,7 +92,7 @@ def session_delete(request: Request, pk: int) -> HttpResponse:
     if request.method == "GET":
         template = "sessions/delete_dialog.html" if request.htmx else "sessions/delete.html"
         is_live = session.runs.live().exists()
-        context = {"session": session, "is_live": is_live, "groups": queries.sidebar(request.user)}
+        context = {"session": session, "is_live": is_live, "groups": sidebar(request)}
         return render(request, template, context)
     with suppress(actions.SessionGone):  # a second press, or another window, was quicker
         actions.delete_session(session=session)
@@ -105,7 +106,7 @@ def session_search(request: Request) -> HttpResponse:
     words = access.words(request.GET)
     # The page of its own says more of each session than the side bar has room for.
     is_page = not request.htmx or "page" in request.GET
-    groups = queries.sidebar(request.user, words=words, with_chains=is_page)
+    groups = sidebar(request, words=words, with_chains=is_page)
     context = {"groups": groups, "words": words, "is_page": is_page}
     return render(request, "sessions/list.html" if request.htmx else "sessions/search.html", context)
 
@@ -115,7 +116,7 @@ def session_find(request: Request, pk: int) -> HttpResponse:
     """Find words in a session's messages and answers."""
     session = access.session_for(request, pk)
     found = queries.find_in_session(session=session, words=access.words(request.GET))
-    context = {"session": session, "found": found, "groups": queries.sidebar(request.user)}
+    context = {"session": session, "found": found, "groups": sidebar(request)}
     return render(request, "find/hits.html" if request.htmx else "find/page.html", context)
 
 
@@ -148,7 +149,7 @@ def _sent(request: Request, run: Run) -> HttpResponse:
     context = composer(run.session, MessageForm(session=run.session)) | {
         "bands": queries.bands(session=run.session, run_ids=[run.pk]),
         "live_run": run if run.is_live else None,
-        "groups": queries.sidebar(request.user),
+        "groups": sidebar(request),
     }
     return render(request, "sessions/sent.html", context)
 

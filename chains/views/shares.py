@@ -13,6 +13,7 @@ from chains import actions, queries
 from chains.models import Run
 from chains.views import access
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 LIVE_REFRESH_S = 5
 UNPROCESSABLE = 422
@@ -68,7 +69,7 @@ def _links(request: Request, run: Run, error: str = "") -> HttpResponse:
     status = UNPROCESSABLE if error else 200
     if request.htmx:
         return render(request, "shares/links.html", context, status=status)
-    context["groups"] = queries.sidebar(request.user)
+    context["groups"] = sidebar(request)
     return render(request, "shares/page.html", context, status=status)
 
 

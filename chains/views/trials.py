@@ -14,6 +14,7 @@ from chains.views import access
 from chains.views.access import Request
 from chains.views.editor_page import editor_page
 from chains.views.runs import to_run
+from chains.views.sidebar import sidebar
 
 UNPROCESSABLE = 422
 
@@ -34,7 +35,7 @@ def rule_try(request: Request, slug: str, pk: int) -> HttpResponse:
         "result": queries.condition_try(source, text, input=request.POST.get("message", ""))
         if request.method == "POST"
         else None,
-        "groups": queries.sidebar(request.user),
+        "groups": sidebar(request),
     }
     parts = {f"try-{pk}": "editor/rule_try.html", f"verdict-{pk}": "editor/verdict.html"}
     return render(request, parts.get(request.htmx.target or "", "editor/rule_try_page.html"), context)

@@ -12,6 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from chains import actions, queries
 from chains.views import access
 from chains.views.access import Request
+from chains.views.sidebar import sidebar
 
 UNPROCESSABLE = 422
 
@@ -23,7 +24,7 @@ def chain_publish(request: Request, slug: str) -> HttpResponse:
     if request.method == "GET":
         page = queries.editor_page(chain)
         changes = queries.compare_versions(chain, page.published_number, None)
-        context = {"chain": chain, "page": page, "changes": changes, "groups": queries.sidebar(request.user)}
+        context = {"chain": chain, "page": page, "changes": changes, "groups": sidebar(request)}
         template = "editor/publish.html" if request.htmx.target == "dialog" else "editor/publish_page.html"
         return render(request, template, context)
     try:
@@ -52,7 +53,7 @@ def version_list(request: Request, slug: str) -> HttpResponse:
         "before": before,
         "after": after,
         "changes": queries.compare_versions(chain, before, after) if before != after else [],
-        "groups": queries.sidebar(request.user),
+        "groups": sidebar(request),
     }
     return render(request, "editor/versions.html", context)
 

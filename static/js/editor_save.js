@@ -119,6 +119,7 @@ async function save(place) {
 // What is refused for other reasons than its text, perhaps for long, must not hold up the rest.
 function toTheEnd(place) {
   const fields = unsaved.get(place);
+  if (!fields) return; // settled meanwhile
   unsaved.delete(place);
   unsaved.set(place, fields);
 }

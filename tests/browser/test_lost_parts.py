@@ -21,6 +21,7 @@ def test_figures_that_a_lost_line_left_out_come_with_the_next_one(window: Callab
     ends = Event()
     lines: list[WebSocketRoute] = []
     lost: list[str | bytes] = []
+    said: list[str] = []
 
     def meet(line: WebSocketRoute) -> None:
         server = line.connect_to_server()
@@ -32,13 +33,20 @@ def test_figures_that_a_lost_line_left_out_come_with_the_next_one(window: Callab
             elif not lost or len(lines) > 1:
                 line.send(message)
 
+        def hear(message: str | bytes) -> None:
+            said.append(str(message))
+            server.send(message)
+
         server.on_message(pass_on)
+        line.on_message(hear)
 
     page.route_web_socket(re.compile("/ws/sessions/"), meet)
     stage.play(Ada=Script(tokens=20, ends=ends))
     open_chain(page, "Solo")
     send(page, "What did it take?")
     until(page, lambda: page.locator("[data-waterfall][data-live]").count())
+    # Of a run that the server does not know to be shown, it sends everything and no parts.
+    until(page, lambda: any('"shows"' in message for message in said))
     ends.set()
     until(page, lambda: lost)
     expect(page.locator("[data-run]")).to_have_attribute("data-run-status", "completed")

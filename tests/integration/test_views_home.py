@@ -103,11 +103,12 @@ def test_with_only_the_simulated_provider_the_page_says_how_to_add_a_key(client:
     assert "OPENAI_API_KEY" in client.get(reverse("home")).content.decode()
 
 
-def keep(client: Client, name: str) -> str:
+def keep(client: Client, name: str, **chosen: object) -> str:
     """Keep the one comparison; return what its session's page then says."""
-    address = reverse("session_keep", args=[ChatSession.objects.get().pk])
-    response = client.post(address, {"name": name}, follow=True)
-    assert response.redirect_chain[-1][0] == reverse("session_detail", args=[ChatSession.objects.get().pk])
+    session = ChatSession.objects.get()
+    form = {"chain": session.chain_id, "name": name, **chosen}
+    response = client.post(reverse("session_keep", args=[session.pk]), form, follow=True)
+    assert response.redirect_chain[-1][0] == reverse("session_detail", args=[session.pk])
     return response.content.decode()
 
 
@@ -123,13 +124,37 @@ def test_a_comparison_that_another_window_kept_is_not_named_anew(client: Client)
     keep(client, "My two")
     page = keep(client, "My other two")
     assert "Another window kept it as “My two”: it was not named “My other two”." in page
+    assert "Kept as “My two”" in keep(client, "My two")
     assert Chain.objects.get().name == "My two"
 
 
-def test_a_chain_is_not_kept_without_a_name(client: Client) -> None:
+def test_a_comparison_is_kept_though_the_session_went_on_with_another_chain(
+    client: Client, alice: User
+) -> None:
     compare(client, models(2))
-    assert "Give the chain a name." in keep(client, "")
+    compared = Chain.objects.get()
+    ChatSession.objects.update(chain=chain_of(alice))
+    assert "Kept as “My two”" in keep(client, "My two", chain=compared.pk)
+    assert not Chain.objects.get(pk=compared.pk).is_unnamed
+
+
+@pytest.mark.parametrize(
+    ("name", "chain", "said"),
+    [("", None, "Give the chain a name."), ("My two", 0, "That chain is not there any more.")],
+)
+def test_a_chain_is_not_kept_without_a_name_or_once_it_has_gone(
+    client: Client, name: str, chain: int | None, said: str
+) -> None:
+    compare(client, models(2))
+    assert said in keep(client, name, **({} if chain is None else {"chain": chain}))
     assert Chain.objects.get().is_unnamed
+
+
+def test_somebody_elses_chain_is_not_kept(client: Client, bob: User) -> None:
+    compare(client, models(2))
+    theirs = chain_of(bob)
+    assert "not there any more" in keep(client, "Mine now", chain=theirs.pk)
+    assert Chain.objects.get(pk=theirs.pk).name == "Critics"
 
 
 def test_a_demo_is_copied_once_and_opens_a_session(client: Client, alice: User) -> None:

@@ -166,19 +166,15 @@ def test_models_that_do_not_chat_are_left_out_of_the_list():
     assert windows == {"gpt-6": None, "a/b": 9, "c/d": None}
 
 
-@pytest.mark.parametrize(
-    ("adapter", "document"),
-    [
-        (openai, {"data": [{"id": "a", "name": 7}]}),
-        (anthropic, {"data": [{"id": "a", "display_name": 7}]}),
-        (
-            gemini,
-            {"models": [{"name": "a", "displayName": 7, "supportedGenerationMethods": ["generateContent"]}]},
-        ),
-    ],
-)
-def test_a_models_name_is_a_text_whatever_the_list_has(adapter: Any, document: dict[str, Any]):
-    assert adapter.listed_models(document) == [ListedModel("a", "7")]
+@pytest.mark.parametrize("odd", [7, None, ["a"]])
+@pytest.mark.parametrize("adapter", [openai, anthropic, gemini])
+def test_what_a_list_names_otherwise_than_by_a_text_is_left_out(adapter: Any, odd: object):
+    chats = {"supportedGenerationMethods": ["generateContent"]}
+    given: dict[str, Any] = {
+        "data": [{"id": odd}, {"id": "a", "name": 7, "display_name": 7}],
+        "models": [{"name": odd, **chats}, {"name": "models/a", "displayName": 7, **chats}],
+    }
+    assert adapter.listed_models(given) == [ListedModel("a", "7")]
 
 
 # Anthropic
