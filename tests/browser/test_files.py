@@ -11,7 +11,7 @@ from playwright.sync_api import APIResponse, BrowserContext, FilePayload, Locato
 
 from tests.browser.stage import Stage
 from tests.browser.test_without_scripts import reload_until_ended
-from tests.browser.window import composer, follow, open_chain, send, until, wait_for_end
+from tests.browser.window import composer, follow, open_chain, press_copy, send, until, wait_for_end
 from tests.loopback.script import Script
 from tests.pictures import picture
 
@@ -120,8 +120,7 @@ def test_what_an_agent_saw_names_the_picture_and_the_file(stage: Stage, window: 
     expect(files).to_contain_text(["cat.png", "a.txt"])
     expect(files).to_contain_text(["sent as a picture", "sent as text"])
     until(page, lambda: files.first.locator("img").evaluate("(image) => image.naturalWidth > 0"))
-    shown.get_by_role("button", name="Copy as curl").click()
-    expect(shown.get_by_role("button", name="Copied")).to_be_visible()
+    assert press_copy(page, shown.get_by_role("button", name="Copy as curl")) == "Copied"
     command = page.evaluate("navigator.clipboard.readText()")
     address = f"{stage.server.url}{files.first.get_attribute('href')}"
     assert f"#   ./cat.png {address}\n" in command
@@ -209,7 +208,8 @@ def test_files_survive_a_reload_and_are_taken_away_by_keyboard(page: Page):
     page.reload()
     expect(chips(page)).to_have_count(2)
     page.get_by_role("button", name="Remove a.txt").focus()
-    page.keyboard.press("Enter")
+    with page.expect_response("**/remove"):
+        page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Remove b.txt")).to_be_focused()
     with page.expect_response("**/remove"):
         page.keyboard.press("Enter")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -121,7 +123,7 @@ def test_after_a_crash_the_page_comes_back_and_the_run_goes_on_as_decided(
     fragile: Stage, new_context: Callable[..., Page]
 ):
     """Ada has answered, Ben is in the middle of it, Cleo has no token: Cleo alone is called again unasked."""
-    fragile.play(Ada=Script(tokens=4), Ben=LONG, Cleo=SILENT, Dan=PACED)
+    fragile.play(Ada=Script(tokens=4), Ben=replace(LONG, ends=Event()), Cleo=SILENT, Dan=PACED)
     server = fragile.server
     context = new_context(base_url=server.url)
     cookie = {"name": "sessionid", "value": fragile.cookie_of(OWNER), "url": server.url}
@@ -132,6 +134,8 @@ def test_after_a_crash_the_page_comes_back_and_the_run_goes_on_as_decided(
     expect(article(page, "Ada")).to_have_attribute("data-status", "completed")
     expect(article(page, "Ben")).to_contain_text("Ben-40")
     until(page, lambda: fragile.calls_of("Cleo"))
+    stored = f"/steps/{column(page, 'Ben').step}/text"
+    until(page, lambda: "Ben-20 " in page.request.get(stored).text())
 
     server.stop(signal.SIGKILL)
     fragile.play(Cleo=PACED)

@@ -69,6 +69,7 @@ def test_the_list_follows_what_is_typed_and_can_be_reloaded(library: Callable[..
     page = library("searcher")
     page.get_by_label("Search chains").press_sequentially("mort")
     expect(rows(page)).to_have_text(["Mortar"])
+    expect(page).to_have_url(re.compile(r"[?&]q=mort(&|$)"))
     page.reload()
     expect(page.get_by_label("Search chains")).to_have_value("mort")
     expect(rows(page)).to_have_text(["Mortar"])

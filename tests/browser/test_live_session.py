@@ -110,6 +110,7 @@ def test_what_ends_before_its_column_is_on_the_page_is_not_asked_for_again(stage
     held: list[tuple[Route, APIResponse]] = []
     page.route("**/send", lambda route: held.append((route, route.fetch())))
     open_chain(page, "Trio")
+    until(page, lambda: any('"hello"' in frame for frame in own.said))
     send(page, "Quick")
     until(page, lambda: held)
     drawn.set()
@@ -126,13 +127,17 @@ def test_what_ends_before_its_column_is_on_the_page_is_not_asked_for_again(stage
 
 
 def test_the_columns_of_a_group_stream_at_the_same_time(stage: Stage, page: Page):
-    stage.play(Ada=LONG, Ben=LONG, Cleo=LONG, Dan=SHORT)
+    comes, ends = Event(), Event()
+    held = Script(tokens=300, tps=50, goes_on=comes, held_at=100, ends=ends)
+    stage.play(Ada=held, Ben=held, Cleo=held, Dan=SHORT)
     open_chain(page, "Trio")
     send(page, "Side by side")
 
     first = until(page, lambda: all(seen := lengths(page, *GROUP)) and seen)
+    comes.set()
     until(page, lambda: all(now > then for now, then in zip(lengths(page, *GROUP), first, strict=True)))
     assert column(page, "Dan").status == "pending"
+    ends.set()
     wait_for_end(page)
 
 
@@ -178,27 +183,37 @@ def test_states_are_said_in_words_and_dots_and_the_connections_colour(stage: Sta
 
 
 def test_after_a_reload_in_the_middle_the_text_goes_on(stage: Stage, page: Page):
-    stage.play(Ada=LONG, Ben=LONG)
+    comes, ends = Event(), Event()
+    held = Script(tokens=300, tps=50, goes_on=comes, held_at=100, ends=ends)
+    stage.play(Ada=held, Ben=held)
     open_chain(page, "Pair")
     send(page, "Do not lose it")
     before = until(page, lambda: all(seen := lengths(page, "Ada", "Ben")) and seen)
     page.reload()
 
-    after = until(page, lambda: all(seen := lengths(page, "Ada", "Ben")) and seen)
-    assert all(now >= then for now, then in zip(after, before, strict=True))
+    def whole() -> list[int]:
+        seen = lengths(page, "Ada", "Ben")
+        return seen if all(now >= then for now, then in zip(seen, before, strict=True)) else []
+
+    after = until(page, whole)
+    comes.set()
     until(page, lambda: all(now > then for now, then in zip(lengths(page, "Ada", "Ben"), after, strict=True)))
+    ends.set()
     wait_for_end(page)
     assert_shows_what_is_stored(page)
 
 
 def test_a_stopped_column_hangs_up_while_the_others_finish(stage: Stage, page: Page):
-    stage.play(Ada=ENDLESS, Ben=STEADY, Cleo=STEADY, Dan=SHORT)
+    others_end = Event()
+    steady = Script(tokens=60, tps=50, ends=others_end)
+    stage.play(Ada=ENDLESS, Ben=steady, Cleo=steady, Dan=SHORT)
     open_chain(page, "Trio")
     send(page, "Stop one")
     until(page, lambda: all(lengths(page, *GROUP)))
     article(page, "Ada").locator("[data-stop=step]").click()
 
     hung_up = stage.hang_up_of("Ada")
+    others_end.set()
     expect(article(page, "Ada")).to_have_attribute("data-status", "cancelled")
     assert column(page, "Ada").label == "Stopped"
     expect(article(page, "Ada")).to_contain_text("the connection to the provider was closed within")
@@ -245,12 +260,15 @@ def test_a_follow_up_carries_the_history(stage: Stage, page: Page):
 
 
 def test_a_run_goes_on_when_every_tab_is_closed(stage: Stage, page: Page, window: Callable[..., Page]):
-    stage.play(Ada=STEADY, Ben=STEADY)
+    ends = Event()
+    held = Script(tokens=60, tps=50, ends=ends)
+    stage.play(Ada=held, Ben=held)
     open_chain(page, "Pair")
     send(page, "Go on without me")
     until(page, lambda: all(lengths(page, "Ada", "Ben")))
     address = page.url
     page.context.close()
+    ends.set()
     until_finished = stage.loopback.wait_for_calls(2)
     while not all(call.finished for call in until_finished):
         time.sleep(0.05)

@@ -43,6 +43,7 @@ def test_figures_that_a_lost_line_left_out_come_with_the_next_one(window: Callab
     page.route_web_socket(re.compile("/ws/sessions/"), meet)
     stage.play(Ada=Script(tokens=20, ends=ends))
     open_chain(page, "Solo")
+    until(page, lambda: any('"hello"' in message for message in said))
     send(page, "What did it take?")
     until(page, lambda: page.locator("[data-waterfall][data-live]").count())
     # Of a run that the server does not know to be shown, it sends everything and no parts.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -75,7 +76,9 @@ def test_long_lines_are_wrapped_on_request_also_while_they_are_written(stage: St
 
 
 def test_reasoning_is_read_while_it_is_written_and_stays_what_it_was(stage: Stage, page: Page):
-    stage.play(Ada=Script(reasoning=300, tokens=40, tps=40), Ben=Script(tokens=3))
+    comes = Event()
+    thinks = Script(reasoning=300, tokens=40, tps=40, goes_on=comes, held_at=200)
+    stage.play(Ada=thinks, Ben=Script(tokens=3))
     open_chain(page, "Pair")
     send(page, "Think")
     shown = reasoning_of(page, "Ada")
@@ -87,8 +90,9 @@ def test_reasoning_is_read_while_it_is_written_and_stays_what_it_was(stage: Stag
     expect(reasoning_of(page, "Ben")).to_have_count(0)
 
     page.reload()
-    expect(shown).to_be_visible()
+    expect(shown).to_have_text(thoughts("Ada", 200).strip())
     seen = len(shown.text_content() or "")
+    comes.set()
     until(page, lambda: len(shown.text_content() or "") > seen)
     assert thoughts("Ada", 300).startswith((shown.text_content() or "").rstrip())
     wait_for_end(page)

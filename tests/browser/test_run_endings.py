@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -76,11 +77,13 @@ def come_back(page: Page) -> None:
 
 
 def test_the_title_says_that_it_is_done_until_somebody_looks(stage: Stage, page: Page):
-    stage.play(Ada=Script(tokens=160, tps=40))
+    ends = Event()
+    stage.play(Ada=Script(tokens=20, ends=ends))
     open_chain(page, "Solo")
     send(page, "Bridges")
     until(page, lambda: page.title() == "● Bridges · chain-chat")
     look_away(page)
+    ends.set()
     until(page, lambda: page.title() == "✓ Done: Bridges · chain-chat")
     come_back(page)
     assert page.title() == "Bridges · chain-chat"
@@ -98,10 +101,13 @@ def test_whoever_looks_away_in_the_middle_of_a_picture_is_told_as_well(stage: St
 
 
 def test_the_title_says_that_it_failed(stage: Stage, page: Page):
-    stage.play(Ada=Script(fault=Fault.STATUS, status=400, first=2))
+    begins = Event()
+    stage.play(Ada=Script(fault=Fault.STATUS, status=400, begins=begins))
     open_chain(page, "Solo")
     send(page, "Bridges")
+    until(page, lambda: page.title() == "● Bridges · chain-chat")
     look_away(page)
+    begins.set()
     until(page, lambda: page.title() == "✗ Failed: Bridges · chain-chat")
     come_back(page)
     assert page.title() == "Bridges · chain-chat"

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.stage import OWNER, Stage
-from tests.browser.window import article, column, is_purple, open_chain, send, wait_for_end
+from tests.browser.window import article, column, is_purple, open_chain, press_copy, send, wait_for_end
 from tests.loopback.script import Fault, Script
 from tests.loopback.server import KEY
 
@@ -120,16 +120,16 @@ def test_a_click_beside_it_closes_it(stage: Stage, page: Page):
 
 def test_the_messages_are_copied_as_json(stage: Stage, page: Page):
     ask_the_panel(stage, page)
-    open_drawer(page, "Ada").get_by_role("button", name="Copy as JSON").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    button = open_drawer(page, "Ada").get_by_role("button", name="Copy as JSON")
+    assert press_copy(page, button) == "Copied"
     copied = json.loads(page.evaluate("navigator.clipboard.readText()"))
     assert copied == stage.calls_of("Ada")[0].body["messages"]
 
 
 def test_the_call_is_copied_as_curl_without_its_key(stage: Stage, page: Page):
     ask_the_panel(stage, page)
-    open_drawer(page, "Ben").get_by_role("button", name="Copy as curl").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    button = open_drawer(page, "Ben").get_by_role("button", name="Copy as curl")
+    assert press_copy(page, button) == "Copied"
     copied = page.evaluate("navigator.clipboard.readText()")
     [call] = stage.calls_of("Ben")
     assert json.loads(copied.partition("<<'JSON'\n")[2].removesuffix("JSON\n")) == call.body

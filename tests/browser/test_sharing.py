@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from tests.browser.stage import Stage
-from tests.browser.window import open_chain, send, until, wait_for_end
+from tests.browser.window import open_chain, press_copy, send, until, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -72,8 +72,7 @@ def download(page: Page, name: str, folder: Path) -> Path:
 def test_all_answers_are_copied_at_once(stage: Stage, page: Page):
     ask_the_panel(stage, page)
     button = open_menu(page).get_by_role("button", name="Copy all answers")
-    button.click()
-    expect(button).to_have_attribute("data-copied", "")
+    press_copy(page, button)
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == "## Ada\n\n# It is\n\nSo.\n\n## Ben\n\nIt is not.\n\n## Dan\n\nWell.\n"
 
@@ -149,8 +148,7 @@ def test_a_link_is_copied_and_its_prompts_are_the_owners_choice(
     open_menu(page).get_by_role("link", name="Share…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("with prompts")
-    dialog.get_by_role("button", name="Copy").click()
-    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+    assert press_copy(page, dialog.get_by_role("button", name="Copy")) == "Copied"
     assert page.evaluate("navigator.clipboard.readText()") == address
 
     reader = stranger.new_page()
@@ -160,7 +158,7 @@ def test_a_link_is_copied_and_its_prompts_are_the_owners_choice(
 
 
 def test_a_run_that_goes_on_is_read_as_it_grows(stage: Stage, page: Page, stranger: BrowserContext):
-    stage.play(Ada=Script(tokens=120, tps=10))
+    stage.play(Ada=Script(tokens=2_000, tps=10))
     open_chain(page, "Solo")
     send(page, "Slowly")
     until(page, lambda: page.get_by_text("Ada-3").count())

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.stage import Stage
-from tests.browser.window import columns, is_purple, send, wait_for_end
+from tests.browser.window import columns, follow, is_purple, send, wait_for_end
 from tests.loopback.script import Script
 
 pytestmark = pytest.mark.once
@@ -51,7 +51,7 @@ def test_a_quick_compare_is_two_purple_columns_that_can_be_kept_as_a_chain(stage
     page.get_by_role("button", name="Keep it").click()
     expect(page.get_by_text("Kept as “My two models”")).to_be_visible()
     page.goto("/")
-    page.get_by_role("button", name="My two models", exact=True).click()
+    follow(page, page.get_by_role("button", name="My two models", exact=True))
     send(page, "And now?")
     wait_for_end(page)
     assert len(stage.calls_of("Ada")) == 2
@@ -77,7 +77,7 @@ def test_what_is_picked_stays_in_sight_and_can_be_left_out(page: Page):
 def test_one_model_is_not_enough_to_compare_and_the_message_stays(page: Page):
     page.get_by_role("checkbox", name=MODELS[0]).check()
     page.get_by_label("Message to all models").fill("Alone?")
-    page.get_by_role("button", name="Run").click()
+    follow(page, page.get_by_role("button", name="Run"))
     expect(page.get_by_role("alert")).to_contain_text("Pick at least 2 models")
     expect(page.get_by_label("Message to all models")).to_have_value("Alone?")
     expect(page.get_by_role("checkbox", name=MODELS[0])).to_be_checked()

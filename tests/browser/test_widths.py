@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from itertools import combinations
+from threading import Event
 from typing import Any
 
 import pytest
@@ -260,14 +261,18 @@ def overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def test_on_a_phone_columns_stream_live_too(stage: Stage, phone: Page):
-    stage.play(Ada=Script(tokens=320, tps=40), Ben=Script(tokens=320, tps=40))
+    comes, ends = Event(), Event()
+    live = Script(tokens=320, tps=40, goes_on=comes, held_at=40, ends=ends)
+    stage.play(Ada=live, Ben=live)
     open_chain(phone, "Pair")
     send(phone, "Live")
     expect(article(phone, "Ben").locator("[data-tail]")).to_be_visible()
     first = len(column(phone, "Ben").text)
+    comes.set()
     until(phone, lambda: len(column(phone, "Ben").text) > first)
     assert column(phone, "Ben").status == "streaming"
     assert column(phone, "Ben").label == "Parallel streaming…"
+    ends.set()
     wait_for_end(phone)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from threading import Event
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -63,8 +64,11 @@ def assert_same_after_a_reload(page: Page) -> None:
 
 
 def test_a_window_opened_in_the_middle_ends_with_the_same_text(stage: Stage, window: Callable[..., Page]):
+    ends = Event()
     stage.play(
-        Ada=Script(text=MARKDOWN, tps=20), Ben=Script(text=MARKDOWN, tps=90), Cleo=Script(tokens=180, tps=30)
+        Ada=Script(text=MARKDOWN, tps=20, ends=ends),
+        Ben=Script(text=MARKDOWN, tps=90),
+        Cleo=Script(tokens=180, tps=30, ends=ends),
     )
     first, second = window(), window()
     open_chain(first, "Trio")
@@ -73,6 +77,7 @@ def test_a_window_opened_in_the_middle_ends_with_the_same_text(stage: Stage, win
     second.goto(first.url)
 
     until(second, streams_in(second, "Ada", "Cleo"))
+    ends.set()
     for page in (first, second):
         wait_for_end(page)
         assert_shows_what_is_stored(page)
@@ -99,7 +104,11 @@ def test_a_window_that_was_cut_off_for_ten_seconds_catches_up(
     stage: Stage, window: Callable[..., Page], line: Line
 ):
     # One answer ends while nobody hears it, the other goes on after that.
-    stage.play(Ada=Script(text=MARKDOWN, tps=25), Ben=Script(text=MARKDOWN + MARKDOWN, tps=15))
+    ada_ends, ben_ends = Event(), Event()
+    stage.play(
+        Ada=Script(text=MARKDOWN, tps=25, ends=ada_ends),
+        Ben=Script(text=MARKDOWN + MARKDOWN, tps=15, ends=ben_ends),
+    )
     page = window(proxy={"server": line.url})
     open_chain(page, "Pair")
     send(page, "Are you still there?")
@@ -109,24 +118,28 @@ def test_a_window_that_was_cut_off_for_ten_seconds_catches_up(
 
     line.cut()
     expect(banner).to_be_visible()
+    ada_ends.set()
     page.wait_for_timeout(OUTAGE_MS)
     assert line.refused > 0
     expect(article(page, "Ada")).to_have_attribute("data-status", "streaming")
     line.mend()
-    expect(banner).to_be_hidden(timeout=15_000)
+    expect(banner).to_be_hidden(timeout=30_000)
+    ben_ends.set()
     wait_for_end(page)
     assert_shows_what_is_stored(page)
     assert_same_after_a_reload(page)
 
 
 def test_after_every_reload_of_many_the_text_is_whole(stage: Stage, window: Callable[..., Page]):
-    stage.play(Ada=LONG, Ben=replace(LONG, tps=50))
+    ends = Event()
+    stage.play(Ada=replace(LONG, ends=ends), Ben=replace(LONG, tps=50, ends=ends))
     page = window()
     open_chain(page, "Pair")
     send(page, "Again and again")
     for _ in range(4):
         until(page, streams_in(page, "Ada", "Ben"))
         page.reload()
+    ends.set()
     wait_for_end(page)
     assert_shows_what_is_stored(page)
     assert_same_after_a_reload(page)

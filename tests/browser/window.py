@@ -61,6 +61,24 @@ NOTE_COLUMNS = """() => {
 }"""
 
 
+# Notes what buttons say while they show that they have copied: it is gone again soon.
+NOTE_COPIES = """() => {
+  window.copied = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) if ("copied" in target.dataset) copied.push(target.textContent.trim());
+  }).observe(document.body, { attributes: true, attributeFilter: ["data-copied"], subtree: true });
+}"""
+# Notes what the heads of columns say of their state, one after the other.
+NOTE_LABELS = """() => {
+  window.labels = [];
+  new MutationObserver((changes) => {
+    for (const { target, addedNodes } of changes) {
+      const column = target.closest(".state-label")?.closest("article[data-step-index]");
+      const name = column?.querySelector("h3").textContent;
+      for (const { data } of column ? addedNodes : []) window.labels.push(`${name}: ${data}`);
+    }
+  }).observe(document.getElementById("runs"), { childList: true, subtree: true });
+}"""
 # Notes the agents whose answers grew, in order.
 NOTE_GROWTH = """() => {
   const lengths = new Map();
@@ -131,6 +149,13 @@ def open_chain(page: Page, name: str) -> None:
     answer = page.request.post(html.unescape(address), form={"csrfmiddlewaretoken": token})
     assert answer.ok, answer.status_text
     page.goto(answer.url)
+
+
+def press_copy(page: Page, button: Locator) -> str:
+    """Press what copies, wait until it shows that it has, and return what it said then."""
+    page.evaluate(NOTE_COPIES)
+    button.click()
+    return str(until(page, lambda: page.evaluate("copied[0]")))
 
 
 def follow(page: Page, control: Locator) -> None:

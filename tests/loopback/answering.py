@@ -55,6 +55,7 @@ class Answer:
             case Fault.HANG_HEADERS:
                 await asyncio.sleep(FOREVER)
             case Fault.STATUS:
+                await _once(script.begins)
                 body = self._wire.error(script.status, script.error, script.message)
                 headers = {"retry-after": script.retry_after} if script.retry_after else {}
                 if script.raw:

@@ -42,7 +42,7 @@ class Script:
     tag: str = ""
     first: float = 0.0
     tps: float = 0.0
-    begins: Event | None = None  # no word leaves before a test sets it
+    begins: Event | None = None  # no word, and no other status, leaves before a test sets it
     ends: Event | None = None  # the last word waits for it
     goes_on: Event | None = None  # the word of number ``held_at`` waits for it
     held_at: int = 0
