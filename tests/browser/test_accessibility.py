@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -140,6 +141,8 @@ def log_in(page: Page, name: str, password: str) -> None:
 def code_of(page: Page) -> str:
     """Return what the app on somebody's phone would show now."""
     secret = page.get_by_label("Authenticator secret").input_value()
+    # A code counts until its half minute is over: one that is about to end would come too late.
+    until(page, lambda: time.time() % 30 < 15)
     return str(format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time())))))
 
 

@@ -515,12 +515,14 @@ def swipe(page: Page, over: Locator, by: int) -> None:
 
 
 def test_a_press_during_which_an_answer_ends_is_not_lost(page: Page, stage: Stage):
-    stage.play(Ada=Script(tokens=160, tps=40), Ben=SHORT)
+    ends = Event()
+    stage.play(Ada=Script(tokens=20, tps=40, ends=ends), Ben=SHORT)
     open_chain(page, "Pair")
     send(page, "Well?")
     expect(article(page, "Ada")).to_have_attribute("data-status", "streaming")
     article(page, "Ada").get_by_role("button", name="Focus Ada").hover()
     page.mouse.down()
+    ends.set()
     wait_for_end(page)
     page.mouse.up()
     expect(article(page, "Ada")).to_have_attribute("data-focused", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from threading import Event
 
 import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
@@ -76,7 +77,8 @@ def banner(page: Page) -> Locator:
 def test_a_line_that_dies_without_a_word_is_noticed_and_the_text_goes_on_where_it_was(
     stage: Stage, window: Callable[..., Page]
 ):
-    stage.play(Ada=Script(text=MARKDOWN, tps=30), Ben=Script(text=MARKDOWN, tps=20))
+    ends = Event()
+    stage.play(Ada=Script(text=MARKDOWN, tps=30, ends=ends), Ben=Script(text=MARKDOWN, tps=20, ends=ends))
     page = window()
     page.clock.install()
     lines = Muted(page)
@@ -84,6 +86,7 @@ def test_a_line_that_dies_without_a_word_is_noticed_and_the_text_goes_on_where_i
     send(page, "Do you hear me?")
     until(page, lambda: {one.name for one in columns(page) if one.text} == {"Ada", "Ben"})
     lines.mute()
+    ends.set()
     until(page, lambda: stage.calls_of("Ada")[0].finished)
     assert column(page, "Ada").status == "streaming"
     expect(banner(page)).to_be_hidden()
@@ -119,7 +122,7 @@ def test_who_looks_at_the_page_again_waits_for_nothing(stage: Stage, window: Cal
     open_chain(page, "Pair")
     line.cut()
     expect(banner(page)).to_be_visible()
-    page.clock.pause_at(page.evaluate("Date.now() + 1000") / 1000)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 60)
     line.mend()
 
     # Its pause does not end by itself any more, nor that of a try which the cut has still met.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from tests.browser.editor import cards, control, expect_saved, expect_stages, setting, type_over
+from tests.browser.window import until
 
 pytestmark = pytest.mark.once
 
@@ -65,14 +67,18 @@ def test_what_a_crashed_tab_held_is_found_when_it_stays_silent(editor: OpenEdito
     address = page.url
     page.route("**/edit/agents/*", lambda route: route.abort())
     control(page, 0, "prompt").press_sequentially(HALF)
+    typed = time.time()
     with pytest.raises(Error, match="crash"):
         page.goto("chrome://crash")
     page.close()
 
     page = page.context.new_page()
-    page.clock.install()
+    # For this window the other one fell silent a moment ago, however long all that took.
+    page.clock.install(time=typed)
+    page.clock.set_fixed_time(typed)
     page.goto(address)
     expect(control(page, 0, "prompt")).to_have_value("")
+    page.clock.set_fixed_time(typed + 60)
     page.clock.run_for(8_000)
     expect(control(page, 0, "prompt")).to_have_value(HALF)
 
@@ -197,10 +203,13 @@ def test_keys_undo_outside_of_fields_and_leave_the_fields_their_own_undo(editor:
     page = editor({"name": "Ada"}, {"name": "Ben"})
     page.get_by_role("button", name="Remove Ben").click()
     expect_stages(page, ["Ada"])
+    # Nothing of it is saved before it has been taken back, however slowly somebody types.
+    page.route("**/edit/agents/*", lambda route: route.abort())
     control(page, 0, "prompt").press_sequentially("Typed")
     page.keyboard.press("Control+z")
     expect(control(page, 0, "prompt")).to_have_value(re.compile("^(?!Typed$)"))
     expect_stages(page, ["Ada"])
+    page.unroute("**/edit/agents/*")
     control(page, 0, "prompt").blur()
     expect_saved(page)
     page.keyboard.press("Control+z")
@@ -213,13 +222,16 @@ def test_keys_undo_outside_of_fields_and_leave_the_fields_their_own_undo(editor:
 @pytest.mark.parametrize("part", ["#publish", "#undo", "#versions"])
 def test_a_press_that_a_save_comes_into_is_not_lost(part: str, editor: OpenEditor):
     page = editor({"name": "Ada"})
-    control(page, 0, "prompt").press_sequentially("Say it")
+    held: list[Route] = []
+    page.route("**/edit/agents/*", lambda route: held.append(route))
+    control(page, 0, "prompt").fill("Say it")
     box = page.locator(part).bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    with page.expect_response(lambda response: response.request.method == "POST"):
-        page.mouse.down()
-    page.wait_for_timeout(200)
+    page.mouse.down()
+    until(page, lambda: held)
+    held[0].continue_()
+    expect_saved(page)  # what is pressed has been drawn anew by now
     page.mouse.up()
     match part:
         case "#publish":

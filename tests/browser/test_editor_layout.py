@@ -68,14 +68,24 @@ def test_a_list_of_models_in_the_middle_of_the_window_leaves_the_bars_free(
     assert 0 <= max(gap_between(box(button), box(picker)), gap_between(box(picker), box(button))) <= 6
 
 
+def wait_for_a_picture(page: Page) -> None:
+    """Wait until the page has heard of a new size or of a scroll: that comes before its next picture."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
+def resize(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function("([x, y]) => innerWidth === x && innerHeight === y", arg=[width, height])
+    wait_for_a_picture(page)
+
+
 def test_a_list_of_models_turns_to_where_there_is_room_in_another_window(editor: OpenEditor):
     page = editor({"name": "Ada"}, {"name": "Ben"}, viewport={"width": 1440, "height": 900})
     button, picker = cards(page).nth(1).locator("[data-model-pick]"), page.locator("#model-picker")
     button.evaluate("button => button.scrollIntoView({ block: 'end' })")
     button.click()
     for height in (1600, 900):
-        page.set_viewport_size({"width": 1440, "height": height})
-        page.wait_for_timeout(100)
+        resize(page, 1440, height)
         gaps = gap_between(box(button), box(picker)), gap_between(box(picker), box(button))
         assert 0 <= max(gaps) <= 6
         assert gap_between(box(page.locator(".editor-bar")), box(picker)) >= 8
@@ -109,11 +119,10 @@ def test_a_list_of_models_goes_with_its_button(editor: OpenEditor):
     page = editor({"name": "Ada"}, {"name": "Ben"}, viewport={"width": 1440, "height": 900})
     button, picker = cards(page).nth(0).locator("[data-model-pick]"), page.locator("#model-picker")
     button.click()
-    page.set_viewport_size({"width": 1024, "height": 900})
-    page.wait_for_timeout(100)
+    resize(page, 1024, 900)
     assert abs(box(picker)["x"] - box(button)["x"]) <= 1 or box(picker)["x"] + box(picker)["width"] == 1016
     page.locator("#main").evaluate("main => main.scrollBy(0, 60)")
-    page.wait_for_timeout(100)
+    wait_for_a_picture(page)
     assert (
         0 <= min(abs(gap_between(box(button), box(picker))), abs(gap_between(box(picker), box(button)))) <= 6
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +16,6 @@ from tests.loopback.script import Script
 pytestmark = pytest.mark.once
 
 OpenEditor = Callable[..., Page]
-STEADY = Script(tokens=200, tps=50)
 ENDLESS = Script(tokens=2_000, tps=40)
 PAIR = [{"name": name, "model": MODELS[name], "connection_type": "parallel"} for name in ("Ada", "Ben")]
 
@@ -36,13 +36,17 @@ def lengths(page: Page) -> list[int]:
 
 
 def test_two_agents_stream_at_the_same_time_beside_the_cards_that_say_what_they_do(page: Page, stage: Stage):
-    stage.play(Ada=STEADY, Ben=STEADY)
+    more, ends = Event(), Event()
+    steady = Script(tokens=200, tps=50, goes_on=more, held_at=100, ends=ends)
+    stage.play(Ada=steady, Ben=steady)
     control(page, 1, "prompt").fill("Doubt {{input}}")
     # Not saved yet: what runs is what was typed last.
     run(page, "that water is wet")
     first = until(page, lambda: len(seen := lengths(page)) == 2 and all(seen) and seen)
+    more.set()
     until(page, lambda: [now > then for now, then in zip(lengths(page), first, strict=False)] == [True, True])
     expect(control(page, 1, "prompt")).to_be_visible()
+    ends.set()
     wait_for_end(page)
     assert_shows_what_is_stored(page)
     assert "Doubt that water is wet" in str(stage.calls_of("Ben")[0].body)

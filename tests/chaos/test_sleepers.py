@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -41,7 +43,8 @@ def first_attempts(snapshot: Snapshot) -> dict[tuple[int, int], object]:
 def test_a_worker_that_slept_beyond_its_lease_changes_nothing_and_calls_nobody(
     hosts: Site, alice: Visitor, loopback: LoopbackProvider
 ) -> None:
-    for name, script in zip(NAMES, (OVER, OVER, ENDLESS, ENDLESS), strict=True):
+    over, seen = Event(), Event()
+    for name, script in zip(NAMES, (*[replace(OVER, ends=over)] * 2, ENDLESS, ENDLESS), strict=True):
         loopback.script(name, script)
     [sleeper] = hosts.workers
     successor = hosts.add_worker("successor")
@@ -53,9 +56,10 @@ def test_a_worker_that_slept_beyond_its_lease_changes_nothing_and_calls_nobody(
             loopback.wait_for_first_token(name)
         time.sleep(1.0)
         for name in NAMES:
-            loopback.script(name, Script(tps=TPS, tokens=TOKENS))
+            loopback.script(name, Script(tps=TPS, tokens=TOKENS, ends=seen))
         assert sleeper.worker
         with asleep(sleeper.worker):
+            over.set()
             hosts.begin(successor)
             wait_until(lambda: has_gone_on(records.snapshot()), "that another worker goes on")
             before = records.snapshot()
@@ -64,6 +68,7 @@ def test_a_worker_that_slept_beyond_its_lease_changes_nothing_and_calls_nobody(
         check_nothing_changed(run, before, after)
         wait_until(lambda: all(is_over(loopback, name) for name in NAMES), "that the sleeper hangs up")
         assert not any(loopback.calls_of(name)[1].finished for name in NAMES), "it woke up too late"
+        seen.set()
         ended = alice.waits(session)
 
     assert ended.status == "completed"

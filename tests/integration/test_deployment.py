@@ -40,6 +40,17 @@ def new_database(postgresql: PostgreSQL, name: str) -> str:
     return postgresql.url_of(name)
 
 
+def get(address: str) -> httpx.Response:
+    return httpx.get(address, trust_env=False, timeout=PATIENCE_S)
+
+
+def wait_until_ready(server: Server) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not get(f"{server.url}/readyz").json()["ready"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def test_processes_that_start_at_once_on_an_empty_database_prepare_it_once(
     postgresql: PostgreSQL, redis: Redis, tmp_path_factory: pytest.TempPathFactory
 ):
@@ -56,11 +67,11 @@ def test_processes_that_start_at_once_on_an_empty_database_prepare_it_once(
         for server in servers:
             assert server.web
             server.web.wait_for(f"Open {server.url}/")
-            assert httpx.get(f"{server.url}/readyz", trust_env=False).json()["ready"] is True
+            wait_until_ready(server)
             assert "Traceback" not in server.log.read_text()
-            page = httpx.get(f"{server.url}/welcome/", trust_env=False).text
+            page = get(f"{server.url}/welcome/").text
             style = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
-            assert httpx.get(server.url + style, trust_env=False).status_code == 200
+            assert get(server.url + style).status_code == 200
     finally:
         for server in servers:
             server.stop()
@@ -125,8 +136,8 @@ class TestPool:
                 assert answer.status_code == 503
                 assert "It may be restarting, or busy." in answer.text
                 assert answer.headers["Retry-After"] == "5"
-            assert httpx.get(f"{small.url}/healthz", trust_env=False).status_code == 200
-            told = httpx.get(f"{small.url}/readyz", trust_env=False).json()
+            assert get(f"{small.url}/healthz").status_code == 200
+            told = get(f"{small.url}/readyz").json()
             assert (told["ready"], told["database"], told["runs"]) == (False, "does not answer", "ok")
             api = httpx.get(
                 f"{small.url}/v1/models", trust_env=False, timeout=PATIENCE_S,
@@ -136,7 +147,7 @@ class TestPool:
             database.rollback()
         # Those that had a connection were not disturbed.
         assert [answer.result().status_code for answer in asked].count(302) == POOL - 1
-        assert httpx.get(f"{small.url}/readyz", trust_env=False).json()["ready"] is True
+        wait_until_ready(small)
 
 
 class TestGoing:
@@ -188,7 +199,7 @@ class TestGoing:
 
     def sees_it_leave(self, site: Server) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        with httpx.Client(trust_env=False) as balancer:
+        with httpx.Client(trust_env=False, timeout=PATIENCE_S) as balancer:
             while (told := balancer.get(f"{site.url}/readyz")).status_code == 200:
                 assert time.monotonic() < deadline
             assert told.status_code == 503

@@ -138,6 +138,12 @@ def slowly(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any
     return execute(sql, params, many, context)
 
 
+@pytest.fixture
+def unticked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no checkpoint fall due by itself."""
+    monkeypatch.setattr("chains.engine.journal.TICK_S", 3600.0)
+
+
 class TestCheckpoints:
     async def test_text_and_streaming_are_kept_while_the_answer_goes_on(self, journal: Journal, run: Run):
         watched = await take(journal, run)
@@ -150,6 +156,7 @@ class TestCheckpoints:
         assert row.first_token_at is not None
         assert (await in_db(statuses, run))["a"] == "streaming"
 
+    @pytest.mark.usefixtures("unticked")
     async def test_the_texts_of_all_live_attempts_of_all_runs_are_one_statement(
         self, journal: Journal, run: Run, other_run: Run
     ):
@@ -217,12 +224,12 @@ class TestCheckpoints:
         # Out of step with each other, so that there is never a moment without something to write.
         writers = [asyncio.create_task(write_all_the_time(wait * SLOW_S)) for wait in (0.0, 0.5, 1.0)]
         stream(live, "kept")
-        await asyncio.sleep(TICK_S * 3)
-        kept = await in_db(texts, other_run)
-        for writer in writers:
-            writer.cancel()
-        await asyncio.gather(*writers, return_exceptions=True)
-        assert kept == {"a": "kept"}
+        try:
+            await until(lambda: in_db(lambda: texts(other_run) == {"a": "kept"}))
+        finally:
+            for writer in writers:
+                writer.cancel()
+            await asyncio.gather(*writers, return_exceptions=True)
 
     async def test_nothing_ticks_when_no_run_is_open(self, journal: Journal, run: Run):
         watched = await take(journal, run)
@@ -325,6 +332,7 @@ class TestStopSignals:
         assert watched.stops[0].steps == {step.pk}
         assert not watched.stops[0].run
 
+    @pytest.mark.usefixtures("unticked")
     async def test_without_a_new_signal_the_flags_are_not_read(self, journal: Journal, run: Run):
         watched = await take(journal, run)
         statements = Statements()
@@ -336,6 +344,7 @@ class TestStopSignals:
 
 
 class TestLostLease:
+    @pytest.mark.usefixtures("unticked")
     async def test_late_writes_raise_change_nothing_and_the_run_is_told(self, journal: Journal, run: Run):
         watched = await take(journal, run)
         live = attempt(watched, "a")

@@ -94,9 +94,9 @@ def said(notices: list[Any], step: int = 1) -> str:
 
 async def test_the_first_words_of_an_answer_do_not_wait_for_a_frame(sender: SessionSender, ear: Ear):
     loop = asyncio.get_running_loop()
-    turns = []
-    for step in range(1, 6):
-        began = loop.time()
+    turns: list[float] = []
+    while len(turns) < 50 and min(turns, default=FRAME_S) >= FRAME_S / 4:
+        step, began = len(turns) + 1, loop.time()
         sender.emit(delta(0, "first", step))
         assert await ear.hear() == [["text", 5, step, 1, 0, "first"]]
         turns.append(loop.time() - began)
@@ -261,15 +261,14 @@ class TestHints:
     async def test_run_hints_reach_the_workers_channel(self):
         layer = get_channel_layer()
         hearing = asyncio.create_task(self.hear_of(7))
-        # A PubSub subscription has to stand before something is said.
-        await asyncio.sleep(0.2)
-        await in_db(hint_execute, 7)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
+            while not hearing.done():  # A PubSub subscription has to stand before something is said.
+                await in_db(hint_execute, 7)
+                await asyncio.wait([hearing], timeout=0.2)
             assert await hearing == {"type": "run.execute", "run": 7}
-            hearing = asyncio.create_task(self.hear_of(7))
-            await asyncio.sleep(0.05)
-            await in_db(hint_stop, 7)
-            assert await hearing == {"type": "run.stop", "run": 7}
+            hearing = asyncio.create_task(self.hear_of(8))
+            await in_db(hint_stop, 8)
+            assert await hearing == {"type": "run.stop", "run": 8}
         if hasattr(layer, "flush"):
             await layer.flush()
 
@@ -278,7 +277,10 @@ class TestHints:
 
 
 class TestBeginnings:
-    async def test_whoever_sent_a_message_goes_on_when_the_calls_of_its_run_are_out(self):
+    async def test_whoever_sent_a_message_goes_on_when_the_calls_of_its_run_are_out(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("chains.live.BEGIN_LIMIT_S", 60.0)
         beginnings = Beginnings()
         beginnings.are_here = True
         beginnings.expect(7)

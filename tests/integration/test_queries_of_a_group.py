@@ -7,7 +7,6 @@ from collections import Counter
 
 import pytest
 
-from chains.engine.journal import TICK_S
 from chains.models import User
 from chains.providers.base import ChatRequest, Completion, FinishReason, Sink, TextChunk, Usage
 from tests.integration.run_cast import (
@@ -43,18 +42,14 @@ class Together:
         return Completion(FinishReason.STOP, Usage(1, 1))
 
 
+@pytest.fixture(autouse=True)
+def no_timed_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a run takes, it has none."""
+    monkeypatch.setattr("chains.engine.journal.TICK_S", 3600.0)
+
+
 async def statements_of_a_group(alice: User, size: int) -> Statements:
     """Run a group between two single agents; return all that the journal's connection executed."""
-    loop = asyncio.get_running_loop()
-    while True:
-        began = loop.time()
-        statements = await run_a_group(alice, size)
-        # A run that took longer has timed checkpoints in it.
-        if loop.time() - began < TICK_S:
-            return statements
-
-
-async def run_a_group(alice: User, size: int) -> Statements:
     script = Together(size)
     members = [Agent(f"m{number}", script, "parallel") for number in range(size)]
     agents = [Agent("first", says("one")), *members, Agent("last", says("end"))]

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -116,11 +118,13 @@ class TestSending:
     def test_a_second_message_waits_in_the_composer_until_the_first_has_been_answered(
         self, author: Author, alice: Visitor
     ) -> None:
-        author.plays(SHORT, "solo")
+        ends = Event()
+        author.plays(replace(SHORT, ends=ends), "solo")
         session = alice.opens("solo")
         alice.sent(session, "the first")
         refused = alice.sends(session, "typed too early")
         assert refused.status_code == 409
+        ends.set()
         assert re.search(r"<textarea[^>]*>typed too early</textarea>", refused.text)
         run = alice.waits(session)
         assert run.status == "completed"

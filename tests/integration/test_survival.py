@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing
+from threading import Event
 
 import pytest
 
@@ -103,10 +103,11 @@ class TestACommand:
     def test_that_is_killed_leaves_an_interrupted_run_which_nobody_goes_on_with(
         self, author: Author, alice: Visitor, streaming: subprocess.Popen[str]
     ) -> None:
-        time.sleep(1.5)
+        session = int(author.does(NEWEST))
+        alice.waits(session, lambda shown: all(alice.text_of(column) for column in shown.columns[:2]))
         streaming.kill()
         streaming.wait()
-        run = alice.waits(int(author.does(NEWEST)))
+        run = alice.waits(session)
         assert (run.status, run.statuses) == ("interrupted", ["interrupted", "interrupted", "skipped"])
         assert "Not reached" in run.columns[2].words
         for name, column in zip(PAIR, run.columns, strict=False):
@@ -118,8 +119,8 @@ class TestACommand:
 def test_a_server_that_is_told_to_go_says_so_to_its_windows_and_gives_its_leases_back(
     author: Author, alice: Visitor, site: Server
 ) -> None:
-    whole = Script(tps=TPS, tokens=5 * TPS)
-    author.plays(whole, *PAIR)
+    ends = Event()
+    author.plays(Script(tps=TPS, tokens=5 * TPS, ends=ends), *PAIR)
     session = alice.opens("three")
     with Window(alice, session) as one, Window(alice, session) as other:
         sent = alice.sent(session)
@@ -127,6 +128,7 @@ def test_a_server_that_is_told_to_go_says_so_to_its_windows_and_gives_its_leases
             author.provider.wait_for_first_token(name)
         assert site.web is not None
         assert site.web.end(signal.SIGTERM) == 0
+        ends.set()
         assert (one.wait_until_closed(), other.wait_until_closed()) == (4012, 4012)
     owner = author.does(f"from chains.models import Run; print(Run.objects.get(pk={sent.id}).lease_owner)")
     site.start_web()
@@ -135,7 +137,7 @@ def test_a_server_that_is_told_to_go_says_so_to_its_windows_and_gives_its_leases
         run = alice.waits(session)
         assert run.status == "completed"
         assert [alice.text_of(column) for column in run.columns[:2]] == [
-            all_of(name, whole.tokens) for name in PAIR
+            all_of(name, 5 * TPS) for name in PAIR
         ]
     else:
         # Nothing had to lapse before the next start took it up.

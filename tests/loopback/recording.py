@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.loopback.pictures import SeenPicture
 
-WAIT_LIMIT = 10.0
+WAIT_LIMIT = 60.0
 
 
 @dataclass(slots=True, eq=False)
