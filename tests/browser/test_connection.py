@@ -122,14 +122,23 @@ def test_who_looks_at_the_page_again_waits_for_nothing(stage: Stage, window: Cal
     open_chain(page, "Pair")
     line.cut()
     expect(banner(page)).to_be_visible()
-    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 60)
-    line.mend()
-
     # Its pause does not end by itself any more, nor that of a try which the cut has still met.
-    def is_back() -> bool:
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 60)
+
+    def looks_at_it() -> None:
         page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+    def is_refused(before: int) -> bool:
+        looks_at_it()
+        return line.refused > before
+
+    def is_back() -> bool:
+        looks_at_it()
         return banner(page).is_hidden()
 
+    before = line.refused
+    until(page, lambda: is_refused(before))
+    line.mend()
     until(page, is_back)
 
 

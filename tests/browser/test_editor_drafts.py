@@ -75,6 +75,7 @@ def test_what_a_crashed_tab_held_is_found_when_it_stays_silent(editor: OpenEdito
     page = page.context.new_page()
     # For this window the other one fell silent a moment ago, however long all that took.
     page.clock.install(time=typed)
+    page.clock.pause_at(typed + 60)
     page.clock.set_fixed_time(typed)
     page.goto(address)
     expect(control(page, 0, "prompt")).to_have_value("")

@@ -200,8 +200,8 @@ def test_a_hit_in_a_run_that_is_not_on_the_page_brings_it_and_is_led_to(
 def test_an_answer_that_grows_stays_marked_and_what_comes_is_found(page: Page, stage: Stage):
     before = "A **grey** heron stands. " + "It waits. " * 240
     text = before + "\n\nAnother grey\nheron came. " + "It waits. " * 120
-    comes = Event()
-    stage.play(Ada=Script(text=text, tps=60, goes_on=comes, held_at=before.count(" ")))
+    comes, ends = Event(), Event()
+    stage.play(Ada=Script(text=text, tps=60, goes_on=comes, held_at=before.count(" "), ends=ends))
     send(page, "Question 4")
     expect(answer_of(page)).to_contain_text("heron stands. It waits.")
     page.get_by_role("link", name="Find in this session").click()
@@ -224,5 +224,6 @@ def test_an_answer_that_grows_stays_marked_and_what_comes_is_found(page: Page, s
     page.keyboard.press("Enter")
     expect(count(page)).to_have_text("3 of 3")
     until(page, lambda: page.evaluate(MARKED, "find-current") == ["grey\nheron"])
+    ends.set()
     wait_for_end(page)
     until(page, lambda: page.evaluate(MARKED, "find-current") == ["grey\nheron"])

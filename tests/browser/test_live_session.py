@@ -26,8 +26,6 @@ from tests.browser.window import (
 from tests.loopback.script import Script
 
 STEADY = Script(tokens=60, tps=50)
-# Still going on when a page has loaded anew, on a machine that is busy too.
-LONG = Script(tokens=300, tps=50)
 ENDLESS = Script(tokens=2_000, tps=40)
 SHORT = Script(tokens=5)
 GROUP = ("Ada", "Ben", "Cleo")

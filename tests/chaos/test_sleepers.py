@@ -21,7 +21,7 @@ CHAINS = {"again": [*group(4), LAST]}
 WORKERS = 1
 # The sleeper's own calls: two are over when it wakes up, two are not. Each has words that come too late.
 OVER, ENDLESS = Script(tps=TPS, tokens=4 * TPS), Script(tps=TPS, tokens=60 * TPS)
-# Those of its successor: long enough to be woken up in the middle of.
+# Those of its successor: the last word waits until the sleeper was seen.
 TOKENS = 8 * TPS
 PATIENCE = 60.0
 TAKEN = "Run {run} was taken over by another process"
@@ -67,7 +67,6 @@ def test_a_worker_that_slept_beyond_its_lease_changes_nothing_and_calls_nobody(
         after = records.snapshot()
         check_nothing_changed(run, before, after)
         wait_until(lambda: all(is_over(loopback, name) for name in NAMES), "that the sleeper hangs up")
-        assert not any(loopback.calls_of(name)[1].finished for name in NAMES), "it woke up too late"
         seen.set()
         ended = alice.waits(session)
 

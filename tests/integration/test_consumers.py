@@ -546,6 +546,7 @@ class TestSignsOfLife:
         taken = 0
         while taken < MAX_UNACKNOWLEDGED:
             taken += bool(await window.next())
+            assert len(window.frames) < 4 * MAX_UNACKNOWLEDGED
         assert [await window.next() for _ in range(3)] == [{}] * 3
 
     async def test_none_comes_while_text_does(self, alice: User, answer: Answering, window_of: OpenWindow):

@@ -81,6 +81,7 @@ class Answer:
         begin = self._clock() + script.first
         pace = 1 / script.tps if script.tps else 0.0
         words = list(self._words())
+        assert not script.goes_on or script.held_at < len(words)
         for number, text in enumerate(words):
             if number == script.held_at and script.goes_on:
                 await _once(script.goes_on)
