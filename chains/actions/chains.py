@@ -115,9 +115,9 @@ def keep_chain(*, chain: Chain, name: str) -> Chain:
     with transaction.atomic():
         lock_person(chain.owner)
         chain.refresh_from_db(fields=["name", "is_unnamed"])
-        if not chain.is_unnamed and chain.name == name:
-            return chain
         if not chain.is_unnamed:
+            if chain.name == name:
+                return chain
             raise ActionError(f"Another window kept it as “{chain.name}”: it was not named “{name}”.")
         chain.name = name[: Chain._meta.get_field("name").max_length]
         chain.slug = free_slug(chain.owner, slug_for(name), leave_out=chain)

@@ -123,6 +123,7 @@ def test_a_window_that_was_cut_off_for_ten_seconds_catches_up(
     assert line.refused > 0
     expect(article(page, "Ada")).to_have_attribute("data-status", "streaming")
     line.mend()
+    # The pause before a try is up to 15 s, whatever the machine.
     expect(banner).to_be_hidden(timeout=30_000)
     ben_ends.set()
     wait_for_end(page)

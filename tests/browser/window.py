@@ -59,8 +59,6 @@ NOTE_COLUMNS = """() => {
     window.seenColumns.push([...new Set(columns.map((column) => column.dataset.stepIndex))].join(" "));
   }).observe(document.getElementById("runs"), { childList: true, subtree: true });
 }"""
-
-
 # Notes what buttons say while they show that they have copied: it is gone again soon.
 NOTE_COPIES = """() => {
   window.copied = [];

@@ -44,13 +44,6 @@ def get(address: str) -> httpx.Response:
     return httpx.get(address, trust_env=False, timeout=PATIENCE_S)
 
 
-def wait_until_ready(server: Server) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not get(f"{server.url}/readyz").json()["ready"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_processes_that_start_at_once_on_an_empty_database_prepare_it_once(
     postgresql: PostgreSQL, redis: Redis, tmp_path_factory: pytest.TempPathFactory
 ):
@@ -67,7 +60,7 @@ def test_processes_that_start_at_once_on_an_empty_database_prepare_it_once(
         for server in servers:
             assert server.web
             server.web.wait_for(f"Open {server.url}/")
-            wait_until_ready(server)
+            assert get(f"{server.url}/readyz").json()["ready"] is True
             assert "Traceback" not in server.log.read_text()
             page = get(f"{server.url}/welcome/").text
             style = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
@@ -147,7 +140,7 @@ class TestPool:
             database.rollback()
         # Those that had a connection were not disturbed.
         assert [answer.result().status_code for answer in asked].count(302) == POOL - 1
-        wait_until_ready(small)
+        assert get(f"{small.url}/readyz").json()["ready"] is True
 
 
 class TestGoing:

@@ -12,8 +12,9 @@ from typing import Any
 
 from tests.loopback.pictures import SeenPicture
 
-# Below the limits of the product, which hangs up on a silent provider by itself.
-WAIT_LIMIT = 25.0
+WAIT_LIMIT = 10.0
+# Who calls may be a process that has yet to start.
+START_LIMIT = 60.0
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +90,9 @@ class Recording:
             self._calls.clear()
             self._counts.clear()
 
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str, within: float = WAIT_LIMIT) -> None:
         """Wait until the condition holds. Raises ``AssertionError`` if it takes too long."""
-        deadline = time.monotonic() + WAIT_LIMIT
+        deadline = time.monotonic() + within
         with self._changed:
             while not condition():
                 left = deadline - time.monotonic()

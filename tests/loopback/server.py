@@ -14,7 +14,7 @@ from aiohttp import web
 
 from chains.providers.base import Endpoint, TimeLimits
 from tests.loopback.answering import Answer
-from tests.loopback.recording import Call, Recording
+from tests.loopback.recording import START_LIMIT, Call, Recording
 from tests.loopback.script import Script, parse
 from tests.loopback.wires import AnthropicWire, GeminiWire, OpenAIWire, Wire
 
@@ -82,7 +82,9 @@ class LoopbackProvider:
     def wait_for_first_token(self, model: str) -> Call:
         """Wait until the model's last call has sent a token."""
         self._recording.wait_for(
-            lambda: any(call.first_token_at for call in self._recording.of(model)[-1:]), "an answer begin"
+            lambda: any(call.first_token_at for call in self._recording.of(model)[-1:]),
+            "an answer begin",
+            START_LIMIT,
         )
         return self._recording.of(model)[-1]
 

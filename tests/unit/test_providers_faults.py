@@ -240,17 +240,8 @@ async def test_a_slow_answer_outlives_the_idle_limit_many_times(
     loopback: LoopbackProvider, wire: str
 ) -> None:
     limits = TimeLimits(first_token=10.0, idle=0.8, total=30.0)
-    ends: list[FinishReason | ErrorKind] = []
-    for _ in range(3):
-        conversation = Conversation(loopback, wire, Script(tokens=20, tps=8), limits)
-        try:
-            ends.append((await conversation.ask()).reason)
-            break
-        except ProviderError as error:
-            ends.append(error.kind)
-    # A process that stood still has rightly given up; nothing else is forgiven.
-    assert ends[-1] is FinishReason.STOP
-    assert {*ends[:-1]} <= {ErrorKind.TIMEOUT_IDLE}
+    conversation = Conversation(loopback, wire, Script(tokens=20, tps=8), limits)
+    assert (await conversation.ask()).reason is FinishReason.STOP
 
 
 async def test_a_model_that_fails_once_answers_the_next_call(loopback: LoopbackProvider) -> None:
